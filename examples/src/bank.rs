@@ -1,0 +1,181 @@
+//! The bank: three databases, one schema, and the texts of the statements of a transfer.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use tempfile::TempDir;
+
+use crate::Args;
+
+pub(crate) const ACCOUNTS: i64 = 100;
+pub(crate) const OPENING_CENTS: i64 = 10_000;
+
+/// Which database a URL means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// `postgres://` or `postgresql://`
+    Postgres,
+    /// `mysql://` or `mariadb://`
+    MySql,
+    /// `sqlite:`
+    Sqlite,
+}
+
+impl Engine {
+    fn of(url: &str) -> anyhow::Result<Self> {
+        match url.split(':').next().unwrap_or_default() {
+            "postgres" | "postgresql" => Ok(Self::Postgres),
+            "mysql" | "mariadb" => Ok(Self::MySql),
+            "sqlite" => Ok(Self::Sqlite),
+            scheme => anyhow::bail!(
+                "`{scheme}` is no database this example knows: give a URL that starts with `postgres://`, `mysql://` or `sqlite://`"
+            ),
+        }
+    }
+
+    pub(crate) fn is_server(self) -> bool {
+        self != Self::Sqlite
+    }
+}
+
+/// The statements of a transfer. MySQL writes its parameters `?`, PostgreSQL `$1`, and SQLite takes both.
+#[derive(Debug)]
+pub struct Statements {
+    /// account → cents
+    pub balance: &'static str,
+    /// cents to add, account
+    pub change: &'static str,
+    /// id, from, to, cents
+    pub journal: &'static str,
+    /// id of the transfer
+    pub memo: &'static str,
+    /// id of the transfer that did not go through
+    pub incident: &'static str,
+}
+
+impl Statements {
+    /// For PostgreSQL and SQLite.
+    pub const DOLLARS: Self = Self {
+        balance: "SELECT cents FROM bank_accounts WHERE id = $1",
+        change: "UPDATE bank_accounts SET cents = cents + $1 WHERE id = $2",
+        journal: "INSERT INTO bank_transfers (id, debtor, creditor, cents) VALUES ($1, $2, $3, $4)",
+        memo: "INSERT INTO bank_memos (transfer) VALUES ($1)",
+        incident: "INSERT INTO bank_incidents (transfer) VALUES ($1)",
+    };
+
+    /// For MySQL and MariaDB.
+    pub const QUESTION_MARKS: Self = Self {
+        balance: "SELECT cents FROM bank_accounts WHERE id = ?",
+        change: "UPDATE bank_accounts SET cents = cents + ? WHERE id = ?",
+        journal: "INSERT INTO bank_transfers (id, debtor, creditor, cents) VALUES (?, ?, ?, ?)",
+        memo: "INSERT INTO bank_memos (transfer) VALUES (?)",
+        incident: "INSERT INTO bank_incidents (transfer) VALUES (?)",
+    };
+}
+
+// The ids carry no unique index: a transfer that was applied twice has to be visible as such.
+const SCHEMA: [&str; 8] = [
+    "DROP TABLE IF EXISTS bank_incidents",
+    "DROP TABLE IF EXISTS bank_memos",
+    "DROP TABLE IF EXISTS bank_transfers",
+    "DROP TABLE IF EXISTS bank_accounts",
+    "CREATE TABLE bank_accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL)",
+    "CREATE TABLE bank_transfers (id BIGINT NOT NULL, debtor BIGINT NOT NULL, creditor BIGINT NOT NULL, cents BIGINT NOT NULL)",
+    "CREATE TABLE bank_memos (transfer BIGINT NOT NULL)",
+    "CREATE TABLE bank_incidents (transfer BIGINT NOT NULL)",
+];
+
+/// A bank that has been set up, and the way to it.
+#[derive(Debug)]
+pub struct Bank {
+    /// Where it is.
+    pub url: String,
+    /// What it is.
+    pub engine: Engine,
+    folder: Option<TempDir>,
+}
+
+impl Bank {
+    /// Makes the tables anew at the URL that was given, or in a temporary SQLite file, and fills the accounts.
+    ///
+    /// # Errors
+    /// If the URL is of no known kind or the database refuses.
+    pub async fn open(args: &Args) -> anyhow::Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (url, folder) = if let Some(url) = &args.url {
+            (url.clone(), None)
+        } else {
+            let folder = tempfile::Builder::new().prefix("steadfast-").tempdir()?;
+            (
+                format!(
+                    "sqlite://{}?mode=rwc",
+                    folder.path().join("bank.db").display()
+                ),
+                Some(folder),
+            )
+        };
+        let bank = Self {
+            engine: Engine::of(&url)?,
+            url,
+            folder,
+        };
+        bank.set_up().await?;
+        Ok(bank)
+    }
+
+    pub(crate) async fn connect(&self) -> sqlx::Result<AnyConnection> {
+        AnyConnection::connect(&self.url).await
+    }
+
+    /// How to open it if it is SQLite: WAL, and a COMMIT that is on the disk when it answers, unless the file is a
+    /// temporary one. Nobody keeps that past a power cut, and to wait for a slow disk 8,000 times shows nothing.
+    ///
+    /// # Errors
+    /// If the URL is not one of SQLite.
+    pub fn sqlite(&self) -> sqlx::Result<SqliteConnectOptions> {
+        let synchronous = if self.folder.is_some() {
+            SqliteSynchronous::Normal
+        } else {
+            SqliteSynchronous::Full
+        };
+        let options: SqliteConnectOptions = self.url.parse()?;
+        Ok(options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true))
+    }
+
+    /// The URL as it may be shown: without what stands between `//` and `@`.
+    pub(crate) fn place(&self) -> String {
+        if self.folder.is_some() {
+            return "SQLite in a temporary file, synchronous = NORMAL".to_owned();
+        }
+        let url = self.url.split('?').next().unwrap_or_default();
+        match (url.split_once("//"), url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}//{host}"),
+            _ => url.to_owned(),
+        }
+    }
+
+    async fn set_up(&self) -> sqlx::Result<()> {
+        let mut connection = self.connect().await?;
+        if self.engine == Engine::Sqlite {
+            sqlx::raw_sql("PRAGMA journal_mode = WAL")
+                .execute(&mut connection)
+                .await?;
+        }
+        for statement in SCHEMA {
+            sqlx::raw_sql(statement).execute(&mut connection).await?;
+        }
+        let rows: Vec<String> = (1..=ACCOUNTS)
+            .map(|id| format!("({id}, {OPENING_CENTS})"))
+            .collect();
+        let accounts = format!(
+            "INSERT INTO bank_accounts (id, cents) VALUES {}",
+            rows.join(", ")
+        );
+        sqlx::raw_sql(AssertSqlSafe(accounts))
+            .execute(&mut connection)
+            .await?;
+        connection.close().await
+    }
+}

@@ -1,0 +1,11 @@
+//! `#[retry]`: what failed and may succeed next time starts over.
+
+mod args;
+mod expand;
+mod plan;
+
+pub(crate) use args::read;
+pub(crate) use expand::{
+    bare, documentation, in_scope, operation, parameters, probes, restart, retrying,
+};
+pub(crate) use plan::{Plan, decide};

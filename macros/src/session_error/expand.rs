@@ -1,0 +1,60 @@
+//! What `#[derive(SessionError)]` writes.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::plan::Plan;
+use crate::function::local;
+use crate::steps::Root;
+
+pub(crate) fn write(plan: &Plan) -> TokenStream {
+    let root = Root::new(plan.root.as_ref());
+    let (public, private) = (root.public(), root.private());
+    let (name, variant) = (&plan.name, &plan.variant);
+    let (generics, parameters, bounds) = plan.generics.split_for_impl();
+    let error = local("error");
+    let held = quote_spanned!(plan.held.span()=> #error);
+    let others = plan.others.then(|| quote!(_ => ::core::option::Option::None,));
+    let classify = |method: TokenStream| {
+        quote! {
+            match self {
+                Self::#variant(#error) => #public::Classify::#method(#error),
+                #others
+            }
+        }
+    };
+    let category = classify(quote!(category));
+    let outcome = classify(quote!(outcome));
+    let session_error_mut = classify(quote!(session_error_mut));
+    let fault = classify(quote!(fault));
+    quote! {
+        #[automatically_derived]
+        impl #generics ::core::convert::From<#public::Error> for #name #parameters #bounds {
+            fn from(#error: #public::Error) -> Self {
+                Self::#variant(#held)
+            }
+        }
+        #[automatically_derived]
+        impl #generics ::core::convert::From<#private::sqlx::Error> for #name #parameters #bounds {
+            fn from(#error: #private::sqlx::Error) -> Self {
+                Self::from(<#public::Error as ::core::convert::From<#private::sqlx::Error>>::from(#error))
+            }
+        }
+        #[automatically_derived]
+        impl #generics #public::Classify for #name #parameters #bounds {
+            fn category(&self) -> ::core::option::Option<#public::Category> {
+                #category
+            }
+            fn outcome(&self) -> ::core::option::Option<#public::Outcome> {
+                #outcome
+            }
+            fn session_error_mut(&mut self) -> ::core::option::Option<&mut #public::Error> {
+                #session_error_mut
+            }
+            fn fault(&self) -> ::core::option::Option<#private::Fault<'_>> {
+                #fault
+            }
+        }
+    }
+}

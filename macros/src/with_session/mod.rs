@@ -1,0 +1,9 @@
+//! `#[with_session]`: the function's body runs in a session of its own.
+
+mod args;
+mod expand;
+mod plan;
+
+pub(crate) use args::read;
+pub(crate) use expand::{documentation, operation, parameter, probes, steps};
+pub(crate) use plan::{Plan, decide};

@@ -1,0 +1,206 @@
+//! What `#[with_session]` is going to do with a function.
+
+use std::time::Duration;
+
+use proc_macro2::Ident;
+use syn::{Attribute, Expr, LitStr, Pat, PatType, Type};
+
+use super::args::Args;
+use crate::diagnostics::Mistakes;
+use crate::function::{Function, Receiver, carried, local, simple_name};
+use crate::types;
+
+pub(crate) struct Plan {
+    pub(crate) session: Session,
+    /// The expression of `pool = …`; without it callers pass a source.
+    pub(crate) pool: Option<Expr>,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) read_only: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) name: Option<LitStr>,
+}
+
+/// The parameter that is declared as the session.
+pub(crate) struct Session {
+    /// Its place in the signature.
+    pub(crate) place: usize,
+    /// How callers see it.
+    pub(crate) name: Ident,
+    /// How the body binds it.
+    pub(crate) pattern: Pat,
+    /// What stands behind the `&mut`.
+    pub(crate) ty: Type,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+pub(crate) struct Isolation {
+    /// The name of the level in the runtime.
+    pub(crate) level: &'static str,
+    /// The word as the user wrote it.
+    pub(crate) at: Ident,
+}
+
+/// `None` when there is no session to speak of, which is among the mistakes then.
+pub(crate) fn decide(args: Args, function: &Function, mistakes: &Mistakes) -> Option<Plan> {
+    Some(Plan {
+        session: session(function, mistakes)?,
+        pool: args.pool,
+        isolation: args.isolation.map(isolation),
+        read_only: args.read_only,
+        timeout: args.timeout,
+        name: args.name,
+    })
+}
+
+fn isolation(at: Ident) -> Isolation {
+    let level = if at == "read_committed" {
+        "ReadCommitted"
+    } else if at == "repeatable_read" {
+        "RepeatableRead"
+    } else {
+        "Serializable"
+    };
+    Isolation { level, at }
+}
+
+fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
+    let Some((place, first)) = function.arguments().next() else {
+        mistakes.push_with_help(
+            &function.signature.ident,
+            "`#[with_session]` needs a function that takes a session",
+            format!("{} `session: &mut PgSession`", declare(function)),
+        );
+        return None;
+    };
+    if looks_like_session(&first.ty) {
+        return described(place, first, mistakes);
+    }
+    let misplaced = function
+        .arguments()
+        .skip(1)
+        .find(|(_, argument)| names_session(&argument.ty));
+    if let Some((place, argument)) = misplaced {
+        mistakes.push_with_help(
+            argument,
+            "the session must be the first parameter",
+            format!("{} it", declare(function)),
+        );
+        return described(place, argument, mistakes);
+    }
+    mistakes.push_with_help(
+        first,
+        "the first parameter of a function with `#[with_session]` must be its session",
+        format!("{} `session: &mut PgSession`", declare(function)),
+    );
+    None
+}
+
+fn declare(function: &Function) -> &'static str {
+    if function.receiver() == Receiver::None {
+        "declare first"
+    } else {
+        "declare first after `self`"
+    }
+}
+
+/// A parameter that was meant to be the session: any `&mut` type, or a session without one.
+fn looks_like_session(ty: &Type) -> bool {
+    match types::plain(ty) {
+        Type::Reference(reference) if reference.mutability.is_some() => true,
+        ty => names_session(ty),
+    }
+}
+
+fn names_session(ty: &Type) -> bool {
+    types::last_word(ty).is_some_and(|word| word.ends_with("Session"))
+}
+
+fn described(place: usize, argument: &PatType, mistakes: &Mistakes) -> Option<Session> {
+    let (name, pattern) = match &*argument.pat {
+        pattern @ Pat::Wild(_) => (local("source"), pattern.clone()),
+        pattern => {
+            let Some(simple) = simple_name(pattern) else {
+                mistakes.push_with_help(
+                    pattern,
+                    "the session must have a name, not a pattern",
+                    "write `session: &mut PgSession`",
+                );
+                return None;
+            };
+            (simple.ident.clone(), pattern.clone())
+        }
+    };
+    let Type::Reference(reference) = types::plain(&argument.ty) else {
+        mistakes.push_with_help(
+            &argument.ty,
+            "the session is lent to the body, which cannot own it",
+            format!("write `{name}: &mut {}`", word(&argument.ty)),
+        );
+        return guessed(place, name, pattern, argument, &argument.ty);
+    };
+    if reference.mutability.is_none() {
+        mistakes.push_with_help(
+            &argument.ty,
+            "a session runs one statement at a time, so it is lent with `&mut`",
+            format!("write `{name}: &mut {}`", word(&reference.elem)),
+        );
+        return guessed(place, name, pattern, argument, &reference.elem);
+    }
+    if let Some(lifetime) = reference.lifetime.as_ref().filter(|name| name.ident != "_") {
+        mistakes.push_with_help(
+            lifetime,
+            format!("`{lifetime}` would let the session outlive its transaction"),
+            format!("write `{name}: &mut {}`", word(&reference.elem)),
+        );
+    }
+    if let Some(raw) = raw_connection(&reference.elem) {
+        mistakes.push_with_help(
+            &reference.elem,
+            "a raw connection in place of the session is not available yet",
+            format!("write `{name}: &mut {raw}`"),
+        );
+        return None;
+    }
+    if types::holds_impl(&reference.elem) {
+        mistakes.push_with_help(
+            &reference.elem,
+            "the type of the session must be written out, it names the database",
+            format!("write `{name}: &mut PgSession`"),
+        );
+        return None;
+    }
+    guessed(place, name, pattern, argument, &reference.elem)
+}
+
+fn guessed(
+    place: usize,
+    name: Ident,
+    pattern: Pat,
+    argument: &PatType,
+    ty: &Type,
+) -> Option<Session> {
+    if types::holds_impl(ty) {
+        return None;
+    }
+    Some(Session {
+        place,
+        name,
+        pattern,
+        ty: ty.clone(),
+        attributes: carried(argument).cloned().collect(),
+    })
+}
+
+fn word(ty: &Type) -> String {
+    types::last_word(ty).unwrap_or_else(|| "PgSession".to_owned())
+}
+
+/// The session that belongs to one of sqlx's connections.
+fn raw_connection(ty: &Type) -> Option<&'static str> {
+    Some(match types::last_word(ty)?.as_str() {
+        "PgConnection" => "PgSession",
+        "MySqlConnection" => "MySqlSession",
+        "SqliteConnection" => "SqliteSession",
+        _ => return None,
+    })
+}

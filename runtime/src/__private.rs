@@ -1,0 +1,131 @@
+//! The whole contract with the macros: everything that generated code names and users do not. Not part of the
+//! public interface; the two crates are versioned as one.
+
+/// A loop that never runs gives inference the types; these give it names that no user item can shadow.
+pub use inventory;
+pub use sqlx;
+
+/// The static beside each annotated function, its options and its place in `operations()`.
+pub use crate::operation::{Operation, Options, Registered};
+
+/// What the options are made of.
+pub use crate::isolation::Isolation;
+pub use crate::retry::{Jitter, RetryPolicy};
+
+/// The words of `on(…)` and of the arms, and what an arm looks at.
+pub use crate::error::{Classify, Fault, Kind};
+
+/// The loop of a function that retries without a session.
+pub use crate::operation::LoneCall;
+
+/// What `#[db_error_handling]` does with a result.
+pub use crate::error_handling::handle;
+
+/// The steps of a call: `OPERATION.call(source)`, `begin`, `session`, `conclude` or `finish`.
+pub use crate::session::{Attempt, Call, Origin, PoolSource, SessionType};
+
+/// The body under its limits.
+pub use crate::shield::{Ended, Limits, Shielded, shielded};
+
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::pool::SessionPool;
+
+/// The pool that `pool = …` names. A clone: a borrow of it, held for the whole call, would keep the body from
+/// moving what the expression names, and a temporary would not live long enough.
+pub fn pool_of<DB: Backend>(source: &(impl PoolSource<DB> + ?Sized)) -> SessionPool<DB> {
+    source.pool().clone()
+}
+
+/// Runs the body of a function that is not async. The bound lets a body return a reborrow of a `&mut`
+/// argument, which a closure without one may not.
+pub fn run<T>(body: impl FnOnce() -> T) -> T {
+    body()
+}
+
+/// Stands at the session parameter's type: is it a session?
+pub const fn assert_session<S: SessionType>() {}
+
+/// Stands at the return type: is it a `Result`?
+pub const fn assert_result<R: IsResult>() {}
+
+/// Stands at the return type of a managed function: can its error be classified, and be made of ours?
+pub const fn assert_error<R: IsResult>()
+where
+    R::Error: Classify + From<Error>,
+{
+}
+
+/// Stands at the return type of a function without a session: can its error be classified?
+pub const fn assert_classify<R: IsResult>()
+where
+    R::Error: Classify,
+{
+}
+
+/// Stands at the type of each argument that a retried function takes by value.
+pub const fn assert_clone<T: Retryable>() {}
+
+/// Stands at the value of `isolation`: does the database know a level that weak?
+pub const fn assert_isolation<S: SessionType, L>()
+where
+    S::Backend: Supports<L>,
+{
+}
+
+/// A `Result` under whatever alias.
+#[diagnostic::on_unimplemented(
+    message = "a managed function must return a `Result`, and this one returns `{Self}`",
+    label = "an `Err` is how a function says that its work shall not stay",
+    note = "return `Result<(), E>` where `E: steadfast::Classify + From<steadfast::Error>`; \
+            `steadfast::Error`, `sqlx::Error` and enums with `#[derive(SessionError)]` are such errors"
+)]
+pub trait IsResult {
+    /// What it holds when all went well.
+    type Value;
+    /// What it holds otherwise.
+    type Error;
+}
+
+impl<T, E> IsResult for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
+/// `Clone`, under a name that can say why it is needed.
+#[diagnostic::on_unimplemented(
+    message = "`#[retry]` runs the body again, so an argument by value must be `Clone`, and `{Self}` is not",
+    label = "each attempt gets a clone of this argument",
+    note = "take it by reference, or wrap it in an `Arc`"
+)]
+pub trait Retryable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + ?Sized> Retryable for T {}
+
+/// A database that gives at least the isolation level `L` when it is asked for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no isolation level as weak as `{L}`",
+    label = "SQLite is always serializable: remove `isolation`, or write `isolation = serializable`"
+)]
+pub trait Supports<L>: Backend {}
+
+/// The isolation levels as types.
+pub mod isolation {
+    /// `isolation = read_committed`.
+    #[derive(Debug)]
+    pub enum ReadCommitted {}
+    /// `isolation = repeatable_read`.
+    #[derive(Debug)]
+    pub enum RepeatableRead {}
+    /// `isolation = serializable`.
+    #[derive(Debug)]
+    pub enum Serializable {}
+}
+
+#[cfg(feature = "postgres")]
+impl<L> Supports<L> for sqlx::Postgres {}
+#[cfg(feature = "mysql")]
+impl<L> Supports<L> for sqlx::MySql {}
+#[cfg(feature = "sqlite")]
+impl Supports<isolation::Serializable> for sqlx::Sqlite {}

@@ -1,0 +1,271 @@
+//! What a database must offer for the shield to hold on it.
+//!
+//! [`Backend`] is the public, sealed name; [`Driver`] carries the mechanism: how a transaction is begun,
+//! proven, committed and rolled back on one kind of server, and how a statement that nobody waits for is
+//! stopped. Everything above this module is written once, for all databases.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod statement;
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_core::stream::BoxStream;
+use sqlx::{Connection, Database, Either};
+
+use crate::isolation::Isolation;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::in_memory;
+pub use statement::Statement;
+
+/// A boxed future that may borrow; the form in which drivers answer.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The connect options of a database.
+pub type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// What a stream of a statement yields.
+pub type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
+
+/// A database that steadfast manages: `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`, each behind the
+/// feature of its name. Sealed: the shield's promises are proven for these three.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database that steadfast manages",
+    label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
+    note = "each is behind a feature of steadfast: `postgres`, `mysql`, `sqlite`"
+)]
+pub trait Backend: Driver {}
+
+impl<DB: Driver> Backend for DB {}
+
+/// How a session's transaction is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Begin {
+    pub(crate) access: Access,
+    pub(crate) isolation: Option<Isolation>,
+    /// What is left of the deadline when BEGIN is sent: the server's own limit for each statement.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// What a session may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Access {
+    #[default]
+    Write,
+    Read,
+    /// No transaction at all: one statement, which the server commits by itself.
+    Autocommit,
+}
+
+/// The mechanism of one kind of server. The methods are called by the shield alone.
+///
+/// `Tag` is what one connection carries beside its socket: the server's id for it, and the settings that
+/// earlier sessions left on it.
+pub trait Driver: Database + Sized {
+    /// The name in OpenTelemetry's `db.system.name`.
+    const SYSTEM: &'static str;
+    /// How the statement scanner reads this database's SQL.
+    const DIALECT: crate::shield::Dialect;
+    /// Whether a statement that was dropped while it ran leaves the protocol itself in doubt, so that only
+    /// a rollback of the whole session and a nonce prove the connection.
+    const DROP_DOOMS_SESSION: bool;
+
+    /// What a connection carries beside its socket.
+    type Tag: Debug + Send + Sync + 'static;
+
+    /// Parses a URL, with this crate's defaults for whatever the URL leaves open.
+    fn parse(url: &str) -> Result<Options<Self>, sqlx::Error>;
+
+    /// Opens a connection and asks the server for its id.
+    fn establish(
+        options: &Options<Self>,
+    ) -> BoxFuture<'_, Result<(Self::Connection, Self::Tag), sqlx::Error>>;
+
+    /// The name under which write sessions queue in this process, where the database has one writer.
+    fn write_gate(_options: &Options<Self>) -> Option<String> {
+        None
+    }
+
+    /// Runs a statement as a stream.
+    fn fetch_many(
+        connection: &mut Self::Connection,
+        statement: Statement<Self>,
+    ) -> BoxStream<'_, Result<Step<Self>, sqlx::Error>>;
+
+    /// Runs a statement and answers its first row, having read whatever must be read for the statement to
+    /// be over.
+    fn fetch_optional(
+        connection: &mut Self::Connection,
+        statement: Statement<Self>,
+    ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>>;
+
+    /// Prepares a statement.
+    fn prepare_with<'c>(
+        connection: &'c mut Self::Connection,
+        sql: sqlx::SqlStr,
+        parameters: &'c [Self::TypeInfo],
+    ) -> BoxFuture<'c, Result<Self::Statement, sqlx::Error>>;
+
+    /// Describes a statement, for the checked query macros.
+    fn describe(
+        connection: &mut Self::Connection,
+        sql: sqlx::SqlStr,
+    ) -> BoxFuture<'_, Result<sqlx::Describe<Self>, sqlx::Error>>;
+
+    /// Sends text as one unprepared query and reads it to its end.
+    fn batch<'c>(
+        connection: &'c mut Self::Connection,
+        sql: Cow<'static, str>,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>>;
+
+    /// Reads whatever an unfinished statement left on the wire. `Ok(Some(_))` is an error of that
+    /// statement, `Err(_)` the end of the connection.
+    fn drain<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c Self::Tag,
+    ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>>;
+
+    /// Rolls back and proves that no transaction is open and that question and answer are in step.
+    /// `thorough` after a statement was dropped while it ran. Right also when there is no transaction.
+    fn prove_clean<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c Self::Tag,
+        thorough: bool,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>>;
+
+    /// What is sent to open a session; empty where there is nothing to send.
+    fn begin(tag: &mut Self::Tag, begin: &Begin) -> Cow<'static, str>;
+
+    /// What is sent to commit, and proves by its answer that the transaction was still ours. `unseen`: a
+    /// statement was not read to its end.
+    fn commit(tag: &Self::Tag, unseen: bool) -> Cow<'static, str>;
+
+    /// Called when COMMIT is about to be sent.
+    fn permit_commit(_tag: &Self::Tag) {}
+
+    /// Whether an error of COMMIT says that our transaction was not there any more.
+    fn transaction_gone(error: &sqlx::Error) -> bool;
+
+    /// Whether an error of BEGIN or COMMIT says that another process holds the write lock: nothing has
+    /// changed and the same statement may be sent again.
+    fn is_busy(_error: &sqlx::Error) -> bool {
+        false
+    }
+
+    /// The same statement once more, where one that was refused as busy may be sent again.
+    fn again(_statement: &Statement<Self>) -> Option<Statement<Self>> {
+        None
+    }
+
+    /// Whether the database has ended the transaction by itself since this was last asked.
+    fn ended_by_itself(_tag: &Self::Tag) -> bool {
+        false
+    }
+
+    /// Settings of the connection are in doubt: the next `begin` sends them all.
+    fn forget_settings(_tag: &mut Self::Tag) {}
+
+    /// Stops the running statement from within this process, where that is possible.
+    fn interrupt(_tag: &Self::Tag) {}
+
+    /// What another connection sends to stop the running statement.
+    fn cancel(tag: &Self::Tag) -> Option<String>;
+
+    /// What another connection sends to end this one.
+    fn terminate(tag: &Self::Tag) -> Option<String>;
+}
+
+/// The parts of [`Driver`] that are the same words for each of sqlx's connections: sqlx implements
+/// `Executor` per connection type, and a bound that says so for a generic one overflows in callers.
+macro_rules! delegate_to_sqlx {
+    () => {
+        fn fetch_many(
+            connection: &mut Self::Connection,
+            statement: Statement<Self>,
+        ) -> BoxStream<'_, Result<Step<Self>, sqlx::Error>> {
+            sqlx::Executor::fetch_many(connection, statement)
+        }
+
+        fn prepare_with<'c>(
+            connection: &'c mut Self::Connection,
+            sql: sqlx::SqlStr,
+            parameters: &'c [Self::TypeInfo],
+        ) -> BoxFuture<'c, Result<Self::Statement, sqlx::Error>> {
+            sqlx::Executor::prepare_with(connection, sql, parameters)
+        }
+
+        fn describe(
+            connection: &mut Self::Connection,
+            sql: sqlx::SqlStr,
+        ) -> BoxFuture<'_, Result<sqlx::Describe<Self>, sqlx::Error>> {
+            sqlx::Executor::describe(connection, sql)
+        }
+
+        fn batch<'c>(
+            connection: &'c mut Self::Connection,
+            sql: Cow<'static, str>,
+        ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+            Box::pin(async move {
+                sqlx::Executor::execute(connection, sqlx::AssertSqlSafe(sql)).await?;
+                Ok(())
+            })
+        }
+    };
+}
+
+/// `fetch_optional` of the servers: the stream is read to its end, so that an error which comes after the
+/// first row belongs to this statement and not to the next.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+macro_rules! first_row_of_all {
+    () => {
+        fn fetch_optional(
+            connection: &mut Self::Connection,
+            statement: Statement<Self>,
+        ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>> {
+            Box::pin(async move {
+                let mut stream = sqlx::Executor::fetch_many(connection, statement);
+                let mut first = None;
+                while let Some(step) =
+                    std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
+                {
+                    if let sqlx::Either::Right(row) = step?
+                        && first.is_none()
+                    {
+                        first = Some(row);
+                    }
+                }
+                Ok(first)
+            })
+        }
+    };
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use first_row_of_all;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+use delegate_to_sqlx;
+
+/// Reads what is left until the connection is ready; each turn takes one error off the wire, so it ends.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+async fn flush_all<C: Connection>(connection: &mut C) -> Result<Option<sqlx::Error>, sqlx::Error> {
+    use crate::error::{Ends, verdict};
+
+    let mut leftover = None;
+    loop {
+        match connection.flush().await {
+            Ok(()) => return Ok(leftover),
+            Err(error) if verdict(&error).ends == Ends::Connection => return Err(error),
+            Err(error) => {
+                leftover.get_or_insert(error);
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! SQLite.
+//!
+//! Write sessions begin IMMEDIATE: a DEFERRED transaction that reads and then writes fails with BUSY as
+//! soon as another has written in between, busy timeout or not. Two hooks guard the transaction: the commit
+//! hook turns a COMMIT that is not ours into a rollback, the rollback hook tells of rollbacks that are
+//! SQLite's own (a full disk, `OR ROLLBACK`, an interrupted write). A progress handler that reads a flag
+//! stops a running statement; it does not end a wait for a lock, so the connection's own busy timeout is
+//! short and waiting is done on the async side.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_core::stream::BoxStream;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Sqlite};
+
+use super::{Access, Begin, BoxFuture, Driver, Options, Statement, Step, delegate_to_sqlx};
+use crate::shield::Dialect;
+
+/// A busy wait blocks the connection's thread and nothing ends it early.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
+
+/// Virtual machine steps between two looks at the flag: about a millisecond at most, and not measurable.
+const STEPS_BETWEEN_LOOKS: i32 = 1000;
+
+/// The flags that the connection's hooks read and write, and whether it refuses writes.
+#[derive(Debug)]
+pub struct SqliteTag {
+    flags: Arc<Flags>,
+    /// `None` where it is in doubt.
+    query_only: Option<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Flags {
+    /// The running statement shall stop.
+    interrupt: AtomicBool,
+    /// A commit is ours.
+    commit_permitted: AtomicBool,
+    /// The transaction was rolled back.
+    rolled_back: AtomicBool,
+}
+
+impl Driver for Sqlite {
+    const SYSTEM: &'static str = "sqlite";
+    const DIALECT: Dialect = Dialect::Sqlite;
+    const DROP_DOOMS_SESSION: bool = false;
+
+    type Tag = SqliteTag;
+
+    delegate_to_sqlx!();
+
+    fn parse(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
+        let options: SqliteConnectOptions = url.parse()?;
+        // A shared cache, which is what sqlx makes of `:memory:`, ignores the busy timeout.
+        if url.trim_start_matches("sqlite:").trim_start_matches("//") == ":memory:" {
+            return Ok(in_memory());
+        }
+        Ok(options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full))
+    }
+
+    fn establish(
+        options: &Options<Self>,
+    ) -> BoxFuture<'_, Result<(SqliteConnection, SqliteTag), sqlx::Error>> {
+        Box::pin(async move {
+            let mut connection = options.clone().busy_timeout(BUSY_TIMEOUT).connect().await?;
+            let flags = Arc::new(Flags::default());
+            flags.commit_permitted.store(true, Ordering::Release);
+            let mut handle = connection.lock_handle().await?;
+            let progress = Arc::clone(&flags);
+            handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || {
+                !progress.interrupt.load(Ordering::Acquire)
+            });
+            let commit = Arc::clone(&flags);
+            handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
+            let rollback = Arc::clone(&flags);
+            handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
+            drop(handle);
+            Ok((connection, SqliteTag { flags, query_only: Some(false) }))
+        })
+    }
+
+    fn write_gate(options: &Options<Self>) -> Option<String> {
+        let name = options.get_filename();
+        // Two spellings of one file are one database; a file that is not there yet has its own name.
+        let name = name.canonicalize().unwrap_or_else(|_| name.to_path_buf());
+        Some(name.to_string_lossy().into_owned())
+    }
+
+    fn fetch_optional(
+        connection: &mut Self::Connection,
+        statement: Statement<Self>,
+    ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>> {
+        // sqlx resets the statement after the first row: it is over, and nothing is left on a wire.
+        sqlx::Executor::fetch_optional(connection, statement)
+    }
+
+    fn drain<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c SqliteTag,
+    ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>> {
+        Box::pin(async move {
+            // Answered behind whatever still runs; only then is the flag nobody's.
+            connection.ping().await?;
+            tag.flags.interrupt.store(false, Ordering::Release);
+            Ok(None)
+        })
+    }
+
+    fn prove_clean<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c SqliteTag,
+        thorough: bool,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            if thorough {
+                Self::drain(connection, tag).await?;
+            }
+            match connection.execute("ROLLBACK").await {
+                Ok(_) => {}
+                Err(error) if Self::transaction_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+            tag.flags.rolled_back.store(false, Ordering::Release);
+            tag.flags.commit_permitted.store(true, Ordering::Release);
+            Ok(())
+        })
+    }
+
+    fn begin(tag: &mut SqliteTag, begin: &Begin) -> Cow<'static, str> {
+        tag.flags.rolled_back.store(false, Ordering::Release);
+        tag.flags.commit_permitted.store(begin.access == Access::Autocommit, Ordering::Release);
+        let query_only = begin.access == Access::Read;
+        let is_set = tag.query_only.replace(query_only) == Some(query_only);
+        Cow::Borrowed(match (begin.access, is_set) {
+            (Access::Write, true) => "BEGIN IMMEDIATE",
+            (Access::Write, false) => "PRAGMA query_only = 0; BEGIN IMMEDIATE",
+            (Access::Read, true) => "BEGIN DEFERRED",
+            (Access::Read, false) => "PRAGMA query_only = 1; BEGIN DEFERRED",
+            (Access::Autocommit, true) => "",
+            (Access::Autocommit, false) => "PRAGMA query_only = 0",
+        })
+    }
+
+    fn commit(_tag: &SqliteTag, _unseen: bool) -> Cow<'static, str> {
+        Cow::Borrowed("COMMIT")
+    }
+
+    fn permit_commit(tag: &SqliteTag) {
+        tag.flags.commit_permitted.store(true, Ordering::Release);
+    }
+
+    fn transaction_gone(error: &sqlx::Error) -> bool {
+        // SQLite has no code of its own for this: it answers SQLITE_ERROR with a fixed text.
+        matches!(error, sqlx::Error::Database(error)
+            if error.message().ends_with("no transaction is active"))
+    }
+
+    fn is_busy(error: &sqlx::Error) -> bool {
+        // The primary code is the low byte: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED. 517 is
+        // SQLITE_BUSY_SNAPSHOT: waiting does not mend that one.
+        let sqlx::Error::Database(error) = error else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| matches!(code & 0xff, 5 | 6) && code != 517)
+    }
+
+    fn again(statement: &Statement<Self>) -> Option<Statement<Self>> {
+        statement.copy()
+    }
+
+    fn ended_by_itself(tag: &SqliteTag) -> bool {
+        tag.flags.rolled_back.load(Ordering::Acquire)
+    }
+
+    fn forget_settings(tag: &mut SqliteTag) {
+        // A failed batch may have stopped before or behind its PRAGMA.
+        tag.query_only = None;
+    }
+
+    fn interrupt(tag: &SqliteTag) {
+        tag.flags.interrupt.store(true, Ordering::Release);
+    }
+
+    fn cancel(_tag: &SqliteTag) -> Option<String> {
+        None
+    }
+
+    fn terminate(_tag: &SqliteTag) -> Option<String> {
+        None
+    }
+}
+
+/// A database in memory under a name of its own, which the connections of one pool share for as long as one
+/// of them is open.
+pub(crate) fn in_memory() -> SqliteConnectOptions {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("/steadfast-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    SqliteConnectOptions::new()
+        .filename(name)
+        .vfs("memdb")
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Memory)
+}

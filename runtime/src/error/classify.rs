@@ -1,0 +1,146 @@
+//! How the machinery looks into an error type.
+
+use std::error::Error as StdError;
+
+use super::category::Category;
+use super::error::Error;
+use super::fault::Fault;
+use super::outcome::Outcome;
+use super::verdict::Retry;
+
+/// An error in which a database error may be found.
+///
+/// The error type of every managed function has it, together with `From<steadfast::Error>`, because fetching a
+/// connection and committing can fail too. `#[derive(SessionError)]` writes both. It is implemented for
+/// [`Error`](crate::Error), [`sqlx::Error`], boxed errors and (feature `anyhow`) `anyhow::Error`; these walk the chain
+/// of sources and find the first database error in it, also behind `#[error(transparent)]`.
+///
+/// Looking costs a few type comparisons for each link of the chain, and happens only when a call fails.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be looked into for a database error",
+    label = "the error type of a managed function needs `steadfast::Classify`",
+    note = "add `#[derive(steadfast::SessionError)]` and a variant `#[session] Db(steadfast::Error)` to your error enum",
+    note = "or return `steadfast::Error`, `sqlx::Error`, `anyhow::Error` (feature `anyhow`) or `Box<dyn std::error::Error + Send + Sync>`"
+)]
+pub trait Classify {
+    /// What kind of database error this is; `None` if it is none, and then it is never retried.
+    fn category(&self) -> Option<Category>;
+
+    /// What became of the work, where the error bears it.
+    fn outcome(&self) -> Option<Outcome> {
+        None
+    }
+
+    /// The session's own error inside this one, to which operation, attempts and outcome are added.
+    fn session_error_mut(&mut self) -> Option<&mut Error> {
+        None
+    }
+
+    /// The database error inside this one, as arms and `on(…)` see it.
+    #[doc(hidden)]
+    fn fault(&self) -> Option<Fault<'_>> {
+        self.category()
+            .map(|category| Fault::of_category(category, self.outcome()))
+    }
+
+    /// Whether another attempt makes sense where a session vouches that this one was undone.
+    #[doc(hidden)]
+    fn retry(&self) -> Option<Retry> {
+        self.fault().map(|fault| fault.retry())
+    }
+}
+
+impl Classify for Error {
+    fn category(&self) -> Option<Category> {
+        Some(Error::category(self))
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        Some(Error::outcome(self))
+    }
+
+    fn session_error_mut(&mut self) -> Option<&mut Error> {
+        Some(self)
+    }
+
+    fn fault(&self) -> Option<Fault<'_>> {
+        Some(Fault::of_error(self))
+    }
+}
+
+impl Classify for sqlx::Error {
+    fn category(&self) -> Option<Category> {
+        self.fault().map(|fault| fault.category())
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        Error::inside(self).map(Error::outcome)
+    }
+
+    fn session_error_mut(&mut self) -> Option<&mut Error> {
+        match self {
+            sqlx::Error::AnyDriverError(inner) => inner.downcast_mut(),
+            _ => None,
+        }
+    }
+
+    fn fault(&self) -> Option<Fault<'_>> {
+        Some(Fault::of_driver(self))
+    }
+}
+
+macro_rules! classify_by_chain {
+    ($($boxed:ty),+ $(,)?) => {$(
+        impl Classify for $boxed {
+            fn category(&self) -> Option<Category> {
+                self.fault().map(|fault| fault.category())
+            }
+
+            fn outcome(&self) -> Option<Outcome> {
+                self.fault().and_then(|fault| fault.outcome())
+            }
+
+            fn session_error_mut(&mut self) -> Option<&mut Error> {
+                if self.downcast_ref::<Error>().is_some() {
+                    return self.downcast_mut::<Error>();
+                }
+                self.downcast_mut::<sqlx::Error>()?.session_error_mut()
+            }
+
+            fn fault(&self) -> Option<Fault<'_>> {
+                let error: &(dyn StdError + 'static) = self.as_ref();
+                Fault::find(error)
+            }
+        }
+    )+};
+}
+
+classify_by_chain!(
+    Box<dyn StdError>,
+    Box<dyn StdError + Send>,
+    Box<dyn StdError + Send + Sync>
+);
+#[cfg(feature = "anyhow")]
+classify_by_chain!(anyhow::Error);
+
+impl<E: Classify> Classify for Box<E> {
+    fn category(&self) -> Option<Category> {
+        E::category(self)
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        E::outcome(self)
+    }
+
+    fn session_error_mut(&mut self) -> Option<&mut Error> {
+        E::session_error_mut(self)
+    }
+
+    fn fault(&self) -> Option<Fault<'_>> {
+        E::fault(self)
+    }
+
+    fn retry(&self) -> Option<Retry> {
+        E::retry(self)
+    }
+}

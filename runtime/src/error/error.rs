@@ -1,0 +1,367 @@
+//! The error of a session.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::attempts::AttemptError;
+use super::category::Category;
+use super::facts::Facts;
+use super::node::{Cause, Node};
+use super::outcome::{Outcome, Phase};
+use super::summary::Summary;
+use super::verdict::{AtCommit, Retry, verdict};
+use super::wording;
+
+/// What failed in a session, whether it may be tried again, and what became of the work.
+///
+/// One pointer wide. `Display` and `Debug` say what happened and what to do; they may contain what the database said
+/// (and so a value), never a password. What may be shown to a user is [`user_message`](Error::user_message).
+///
+/// [`source`](StdError::source) gives a link that bears category, phase and outcome too, and behind it the cause: an
+/// error type that wraps this one with `#[error(transparent)]` is classified just as well.
+///
+/// It converts from and into [`sqlx::Error`], in which it travels as `AnyDriverError`, so functions that return
+/// `sqlx::Result` can be managed too.
+pub struct Error(Box<Node>);
+
+impl Error {
+    /// What kind of failure this is.
+    pub fn category(&self) -> Category {
+        self.0.category
+    }
+
+    /// Where in the session's life it arose.
+    pub fn phase(&self) -> Phase {
+        self.0.phase
+    }
+
+    /// What became of the work.
+    ///
+    /// While the session is open still, as for an error inside the body, this is [`Outcome::NotSent`]: the end of the
+    /// session decides.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// Whether the same work, from the start and in a new session, may succeed, and is certain not to be there already.
+    ///
+    /// Always `false` for [`Outcome::Unknown`] and [`Outcome::Committed`].
+    pub fn is_retryable(&self) -> bool {
+        self.0.is_retryable()
+    }
+
+    /// The code of the database: the SQLSTATE of `PostgreSQL`, the error number of `MySQL` and `MariaDB`, the extended
+    /// result code of `SQLite`.
+    pub fn code(&self) -> Option<&str> {
+        self.summary().and_then(Summary::code)
+    }
+
+    /// The constraint that was violated, where the database names it.
+    ///
+    /// `SQLite` names check constraints and indexes on expressions alone; there ask for [`table`](Error::table) and
+    /// [`column`](Error::column).
+    pub fn constraint(&self) -> Option<&str> {
+        self.summary().and_then(Summary::constraint)
+    }
+
+    /// The table the error is about, where the database names it.
+    pub fn table(&self) -> Option<&str> {
+        self.summary().and_then(Summary::table)
+    }
+
+    /// The column the error is about, where the database names it; several are separated by `, `.
+    pub fn column(&self) -> Option<&str> {
+        self.summary().and_then(Summary::column)
+    }
+
+    /// The operation whose call failed; `None` until the error has left it.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// What failed in each attempt of the call, in order; empty where nothing was retried.
+    pub fn attempts(&self) -> &[AttemptError] {
+        &self.0.attempts
+    }
+
+    /// One friendly sentence that may be shown to anybody: it contains no SQL, no name of the schema and no value.
+    pub fn user_message(&self) -> &'static str {
+        wording::user_message(self.0.category, self.0.outcome)
+    }
+
+    /// The error of the driver, where there is one.
+    pub fn as_sqlx(&self) -> Option<&sqlx::Error> {
+        match &self.0.cause {
+            Some(Cause::Driver(error)) => Some(error),
+            Some(Cause::Other(error)) => error.downcast_ref(),
+            None => None,
+        }
+    }
+}
+
+impl Error {
+    /// An error of ours. The message says in lower case what happened and what to do.
+    pub(crate) fn new(
+        category: Category,
+        phase: Phase,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Error {
+        Error(Box::new(Node {
+            message: Some(message.into()),
+            ..Error::node(category, phase)
+        }))
+    }
+
+    /// An error of the driver. One of ours that travelled through the driver comes out as it went in.
+    pub(crate) fn from_driver(error: sqlx::Error, phase: Phase) -> Error {
+        let error = match error {
+            sqlx::Error::AnyDriverError(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => return *ours,
+                Err(inner) => sqlx::Error::AnyDriverError(inner),
+            },
+            other => other,
+        };
+        let judged = verdict(&error);
+        let outcome = match (phase, judged.at_commit) {
+            (Phase::Commit, AtCommit::RolledBack) => Outcome::RolledBack,
+            (Phase::Commit, AtCommit::Unknown) => Outcome::Unknown,
+            _ => Outcome::NotSent,
+        };
+        Error(Box::new(Node {
+            outcome,
+            retry: judged.retry,
+            summary: Some(Summary::of(&error)),
+            cause: Some(Cause::Driver(error)),
+            ..Error::node(judged.category, phase)
+        }))
+    }
+
+    /// What a session answers that can only be rolled back: the category of its first error, and its words.
+    pub(crate) fn doomed(first: &Summary, phase: Phase) -> Error {
+        Error(Box::new(Node {
+            outcome: Outcome::NotSent,
+            retry: first.retry(),
+            summary: Some(first.clone()),
+            doomed: true,
+            ..Error::node(first.category(), phase)
+        }))
+    }
+
+    fn node(category: Category, phase: Phase) -> Node {
+        Node {
+            category,
+            phase,
+            outcome: if category == Category::CommitUnknown {
+                Outcome::Unknown
+            } else {
+                Outcome::NotSent
+            },
+            retry: Retry::of(category),
+            operation: None,
+            attempts: Vec::new(),
+            message: None,
+            help: None,
+            summary: None,
+            doomed: false,
+            cause: None,
+        }
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Error {
+        self.set_outcome(outcome);
+        self
+    }
+
+    /// Another category, and what it means for retry.
+    pub(crate) fn with_category(mut self, category: Category) -> Error {
+        self.0.category = category;
+        self.0.retry = Retry::of(category);
+        self
+    }
+
+    /// The cause. What an error of the driver names is taken over from it.
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Error {
+        self.0.cause = Some(match source.into().downcast::<sqlx::Error>() {
+            Ok(driver) => {
+                if self.0.summary.is_none() {
+                    self.0.summary = Some(Summary::of(&driver));
+                }
+                Cause::Driver(*driver)
+            }
+            Err(other) => Cause::Other(other),
+        });
+        self
+    }
+
+    /// What to do, in place of the category's own advice.
+    pub(crate) fn with_help(mut self, help: impl Into<Cow<'static, str>>) -> Error {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
+        self.0.outcome = outcome;
+    }
+
+    pub(crate) fn set_category(&mut self, category: Category) {
+        self.0.category = category;
+        self.0.retry = Retry::of(category);
+    }
+
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
+        self.0.phase = phase;
+    }
+
+    pub(crate) fn set_operation(&mut self, operation: &'static str) {
+        self.0.operation = Some(operation);
+    }
+
+    pub(crate) fn set_attempts(&mut self, attempts: Vec<AttemptError>) {
+        self.0.attempts = attempts;
+    }
+
+    pub(crate) fn set_retryable(&mut self, retryable: bool) {
+        self.0.retry = if retryable { Retry::Yes } else { Retry::Never };
+    }
+
+    /// Whether another attempt makes sense, all that is known considered.
+    pub(crate) fn retry(&self) -> Retry {
+        if self.is_retryable() {
+            self.0.retry
+        } else {
+            Retry::Never
+        }
+    }
+
+    /// The error of ours that travels inside one of the driver.
+    pub(crate) fn inside(error: &sqlx::Error) -> Option<&Error> {
+        match error {
+            sqlx::Error::AnyDriverError(inner) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// What happened, without where and what to do.
+    pub(crate) fn said(&self) -> String {
+        Said(&self.0).to_string()
+    }
+
+    pub(super) fn node_ref(&self) -> &Node {
+        &self.0
+    }
+
+    pub(super) fn summary(&self) -> Option<&Summary> {
+        self.0.summary.as_ref()
+    }
+
+    pub(super) fn facts(&self) -> Facts<'_> {
+        self.summary().map(Summary::facts).unwrap_or_default()
+    }
+
+    /// Whether this is an error of the driver in a body and says nothing that the driver's does not.
+    fn is_plain(&self) -> bool {
+        let node = &self.0;
+        matches!(node.cause, Some(Cause::Driver(_)))
+            && node.phase == Phase::Body
+            && node.outcome == Outcome::NotSent
+            && node.operation.is_none()
+            && node.attempts.is_empty()
+            && node.message.is_none()
+            && node.help.is_none()
+            && node
+                .summary
+                .as_ref()
+                .is_some_and(|said| said.category() == node.category && said.retry() == node.retry)
+    }
+}
+
+/// What happened, without where and what to do.
+pub(super) struct Said<'a>(pub(super) &'a Node);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.0;
+        if let Some(message) = &node.message {
+            return formatter.write_str(message);
+        }
+        let Some(said) = &node.summary else {
+            return formatter.write_str(wording::headline(node.category));
+        };
+        if node.doomed {
+            write!(
+                formatter,
+                "the session can only be rolled back because of an earlier error: `{}`",
+                said.message()
+            )?;
+        } else {
+            let (headline, place) = (wording::headline(node.category), wording::place(node.phase));
+            write!(formatter, "{headline}{place}: {}", said.message())?;
+        }
+        match said.code() {
+            Some(code) => write!(formatter, " ({code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = &*self.0;
+        Said(node).fmt(formatter)?;
+        match (&node.help, node.outcome) {
+            (Some(help), _) => write!(formatter, "; {help}")?,
+            (None, Outcome::Unknown) => formatter.write_str(
+                "; whether the work was committed is unknown, so look before it is repeated",
+            )?,
+            (None, _) if node.doomed => formatter
+                .write_str("; return that error, or run what may fail inside `savepoint`")?,
+            (None, _) if node.message.is_none() => {
+                write!(formatter, "; {}", wording::help(node.category))?;
+            }
+            (None, _) => {}
+        }
+        match (node.operation, node.attempts.len()) {
+            (Some(operation), 0 | 1) => write!(formatter, " (in `{operation}`)"),
+            (Some(operation), attempts) => {
+                write!(formatter, " (in `{operation}`, after {attempts} attempts)")
+            }
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, formatter)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Error {
+        Error::from_driver(error, Phase::Body)
+    }
+}
+
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> sqlx::Error {
+        if !error.is_plain() {
+            return sqlx::Error::AnyDriverError(Box::new(error));
+        }
+        match error.0.cause {
+            Some(Cause::Driver(driver)) => driver,
+            Some(Cause::Other(_)) | None => {
+                unreachable!("a plain error has the driver's as its cause")
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A record of an error that outlives it.
+
+use std::sync::Arc;
+
+use super::category::Category;
+use super::error::Error;
+use super::facts::Facts;
+use super::verdict::{Retry, verdict};
+
+/// What a session remembers of its first error: cheap to clone, and it keeps nothing of the driver alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary(Arc<Record>);
+
+#[derive(Debug, Clone)]
+struct Record {
+    category: Category,
+    retry: Retry,
+    code: Option<Box<str>>,
+    constraint: Option<Box<str>>,
+    table: Option<Box<str>>,
+    column: Option<Box<str>>,
+    message: Box<str>,
+}
+
+impl Summary {
+    /// The record of an error of the driver.
+    pub(crate) fn of(error: &sqlx::Error) -> Summary {
+        if let Some(ours) = Error::inside(error) {
+            return Summary::of_error(ours);
+        }
+        let judged = verdict(error);
+        Summary::from_parts(
+            judged.category,
+            judged.retry,
+            &Facts::of(error),
+            &said(error),
+        )
+    }
+
+    /// The record of an error of ours.
+    pub(crate) fn of_error(error: &Error) -> Summary {
+        if let Some(summary) = error.summary()
+            && summary.category() == error.category()
+            && summary.retry() == error.retry()
+        {
+            return summary.clone();
+        }
+        Summary::from_parts(
+            error.category(),
+            error.retry(),
+            &error.facts(),
+            &error.to_string(),
+        )
+    }
+
+    /// What a session remembers of a statement that was dropped while it ran.
+    pub(crate) fn dropped_statement() -> Summary {
+        Summary::ours(Category::Cancelled, "a statement was dropped while it ran")
+    }
+
+    /// What it remembers where the database gave no error of its own.
+    pub(crate) fn rolled_back_by_database() -> Summary {
+        Summary::ours(Category::Resource, "the database has rolled the transaction back by itself")
+    }
+
+    fn ours(category: Category, message: &str) -> Summary {
+        Summary::from_parts(category, Retry::Never, &Facts::default(), message)
+    }
+
+    fn from_parts(category: Category, retry: Retry, facts: &Facts<'_>, message: &str) -> Summary {
+        Summary(Arc::new(Record {
+            category,
+            retry,
+            code: facts.code.as_deref().map(Into::into),
+            constraint: facts.constraint.map(Into::into),
+            table: facts.table.map(Into::into),
+            column: facts.column.as_deref().map(Into::into),
+            message: message.into(),
+        }))
+    }
+
+    pub(crate) fn category(&self) -> Category {
+        self.0.category
+    }
+
+    pub(crate) fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// What the database or the driver said.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            code: self.code().map(Into::into),
+            constraint: self.constraint(),
+            table: self.table(),
+            column: self.column().map(Into::into),
+        }
+    }
+
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    pub(crate) fn constraint(&self) -> Option<&str> {
+        self.0.constraint.as_deref()
+    }
+
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.0.table.as_deref()
+    }
+
+    pub(crate) fn column(&self) -> Option<&str> {
+        self.0.column.as_deref()
+    }
+}
+
+/// The words of the database itself where it spoke, without what the driver puts in front of them.
+pub(crate) fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => database.message().to_owned(),
+        sqlx::Error::Io(inner) => inner.to_string(),
+        sqlx::Error::Tls(inner) | sqlx::Error::Configuration(inner) => inner.to_string(),
+        sqlx::Error::Protocol(inner) => inner.clone(),
+        other => other.to_string(),
+    }
+}

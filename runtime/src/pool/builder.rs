@@ -1,0 +1,192 @@
+//! Building a pool: every limit, and the errors of a wrong one.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionPool;
+use super::address::{self, Address};
+use super::settings::Settings;
+use crate::backend::{Backend, BoxFuture, Options};
+use crate::error::{Category, Error, Phase};
+
+/// What runs on each new connection before its first session.
+pub(crate) type AfterConnect<DB> = Arc<
+    dyn for<'c> Fn(
+            &'c mut <DB as sqlx::Database>::Connection,
+        ) -> BoxFuture<'c, Result<(), sqlx::Error>>
+        + Send
+        + Sync,
+>;
+
+/// Builds a [`SessionPool`]. Made by [`SessionPool::builder`].
+///
+/// Nothing is looked at before [`connect`](Self::connect) or [`connect_lazy`](Self::connect_lazy): a wrong
+/// URL or a wrong number is an error of those, never a panic.
+pub struct PoolBuilder<DB: Backend> {
+    address: Option<Address<DB>>,
+    standbys: usize,
+    settings: Settings,
+    after_connect: Option<AfterConnect<DB>>,
+    database: PhantomData<fn() -> DB>,
+}
+
+impl<DB: Backend> PoolBuilder<DB> {
+    pub(super) fn new() -> Self {
+        Self {
+            address: None,
+            standbys: 0,
+            settings: Settings::default(),
+            after_connect: None,
+            database: PhantomData,
+        }
+    }
+
+    pub(super) fn address(mut self, address: Address<DB>) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The server, as a URL (`postgres://user@host/database`, `mysql://…`, `sqlite://path?mode=rwc`).
+    #[must_use]
+    pub fn primary(self, url: impl AsRef<str>) -> Self {
+        self.address(Address::Url(url.as_ref().to_owned()))
+    }
+
+    /// The server, as sqlx's connect options. Unlike those of a URL they are used as they are: on SQLite the
+    /// journal mode and `synchronous` stay as given (a URL means WAL and `FULL`).
+    #[must_use]
+    pub fn primary_with(self, options: Options<DB>) -> Self {
+        self.address(Address::Options(options))
+    }
+
+    /// A server to fail over to. Not available yet: `connect` answers an error that says so.
+    #[must_use]
+    pub fn standby(mut self, _url: impl AsRef<str>) -> Self {
+        self.standbys += 1;
+        self
+    }
+
+    /// The most connections that are open for sessions at once; 10 by default. One more, the control
+    /// connection, is opened beside them, except on SQLite.
+    #[must_use]
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.settings.max_connections = connections;
+        self
+    }
+
+    /// How many connections are kept open when idle; 0 by default.
+    #[must_use]
+    pub fn min_connections(mut self, connections: u32) -> Self {
+        self.settings.min_connections = connections;
+        self
+    }
+
+    /// How long a session waits for a connection, connecting and BEGIN included; 5 s by default.
+    #[must_use]
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.acquire_timeout = timeout;
+        self
+    }
+
+    /// How long a COMMIT that was sent may go unanswered; 10 s by default. The outcome is `Unknown` then.
+    #[must_use]
+    pub fn commit_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.commit_timeout = timeout;
+        self
+    }
+
+    /// How long a connection may be idle before it is closed; 10 min by default, `None` for ever.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How old a connection may grow, less up to 25 %; 30 min by default, `None` for ever.
+    #[must_use]
+    pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.settings.max_lifetime = lifetime.into();
+        self
+    }
+
+    /// How often an idle connection is pinged, less up to 20 %; 2 min by default, `None` for never.
+    #[must_use]
+    pub fn keepalive(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.settings.keepalive = interval.into();
+        self
+    }
+
+    /// A connection that was silent for longer is pinged before it is used; 500 ms by default.
+    #[must_use]
+    pub fn ping_after(mut self, idle: Duration) -> Self {
+        self.settings.ping_after = idle;
+        self
+    }
+
+    /// Runs on each new connection before its first session. An error fails the connection.
+    #[must_use]
+    pub fn after_connect<F>(mut self, prepare: F) -> Self
+    where
+        F: for<'c> Fn(&'c mut DB::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.after_connect = Some(Arc::new(prepare));
+        self
+    }
+
+    /// Makes the pool and proves one connection.
+    ///
+    /// # Errors
+    /// A wrong URL or limit, a refused password or a missing database at once; a server that cannot be
+    /// reached or is full after the acquire timeout, in which connecting is tried again.
+    pub async fn connect(self) -> Result<SessionPool<DB>, Error> {
+        let pool = self.connect_lazy().await?;
+        pool.prove().await?;
+        Ok(pool)
+    }
+
+    /// Makes the pool; the first session opens the first connection.
+    ///
+    /// # Errors
+    /// A wrong URL or limit.
+    #[allow(clippy::unused_async)] // a pool belongs to a runtime: this says so in the signature
+    pub async fn connect_lazy(self) -> Result<SessionPool<DB>, Error> {
+        self.check()?;
+        let Some(address) = self.address else {
+            return Err(wrong("a pool needs a server: call `primary(url)` before `connect`"));
+        };
+        let (options, anchor) = match address {
+            Address::Url(url) => (address::parse::<DB>(&url)?, false),
+            Address::Options(options) => (options, false),
+            Address::Anchored(options) => (options, true),
+        };
+        SessionPool::open(options, anchor, self.settings, self.after_connect).await
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let Settings { max_connections, min_connections, acquire_timeout, .. } = self.settings;
+        if self.standbys > 0 {
+            return Err(wrong("`standby` is not available yet: remove it, and name one server as `primary`"));
+        }
+        if max_connections == 0 {
+            return Err(wrong("a pool of 0 connections can serve nobody: use `max_connections(1)` or more"));
+        }
+        if min_connections > max_connections {
+            return Err(wrong(format!(
+                "`min_connections({min_connections})` is more than `max_connections({max_connections})`: \
+                 lower the one or raise the other"
+            )));
+        }
+        if acquire_timeout.is_zero() {
+            return Err(wrong("an acquire timeout of 0 leaves no time to connect: use `acquire_timeout(5 s)`"));
+        }
+        Ok(())
+    }
+}
+
+fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Category::Programming, Phase::Acquire, message)
+}

@@ -1,0 +1,286 @@
+//! A session's machine together with the pool that its lease comes from; what every door holds.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+use super::SessionPool;
+use super::lease::Lease;
+use super::registry::{Entry, Listing, SessionStage};
+use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
+use crate::backend::{Access, Backend, Begin};
+use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
+use crate::shield::{Committed, Machine, State};
+
+/// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
+/// reaper on the runtime of the connection.
+pub(crate) struct Custody<DB: Backend> {
+    pool: SessionPool<DB>,
+    entry: Arc<Entry>,
+    machine: Machine<DB, Lease<DB>>,
+    begin: Begin,
+    deadline: Option<Instant>,
+    runtime: Option<Handle>,
+    listing: Option<Listing>,
+    /// This is the reaper's: when it is dropped there is nobody left to hand anything to.
+    reaped: bool,
+}
+
+impl<DB: Backend> Custody<DB> {
+    pub(crate) fn new(
+        pool: SessionPool<DB>,
+        entry: Arc<Entry>,
+        begin: Begin,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let settings = pool.settings();
+        Self {
+            machine: Machine::new(begin.access != Access::Autocommit, settings.acquire_timeout),
+            pool,
+            entry,
+            begin,
+            deadline,
+            runtime: None,
+            listing: None,
+            reaped: false,
+        }
+    }
+
+    pub(crate) fn machine(&mut self) -> &mut Machine<DB, Lease<DB>> {
+        &mut self.machine
+    }
+
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.machine.life.in_transaction()
+    }
+
+    fn state(&self) -> State {
+        self.machine.life.state()
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    pub(crate) fn begin(&self) -> Begin {
+        self.begin
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Sets the deadline that holds from here on, and gives the former.
+    pub(crate) fn replace_deadline(&mut self, deadline: Option<Instant>) -> Option<Instant> {
+        std::mem::replace(&mut self.deadline, deadline)
+    }
+
+    /// Makes everything ready for a user statement: what is in flight is over, the transaction open, the
+    /// savepoints of the bodies that run set.
+    pub(crate) async fn ready(&mut self) -> Result<(), Error> {
+        if self.machine.life.outcome().is_some() {
+            return Err(Error::new(
+                Category::Programming,
+                Phase::Body,
+                "the session has ended: begin another one",
+            ));
+        }
+        // What this meets dooms the level it belongs to.
+        let _ = self.machine.settle().await;
+        if let Some(first) = self.machine.life.doom() {
+            return Err(Error::doomed(first, Phase::Body));
+        }
+        if self.state() == State::Unopened {
+            self.open().await?;
+        }
+        self.machine.mark().await.map_err(|error| Error::from_driver(error, Phase::Body))
+    }
+
+    async fn open(&mut self) -> Result<(), Error> {
+        if self.listing.is_none() {
+            self.listing = Some(self.pool.shared.registry.list(&self.entry));
+        }
+        let now = Instant::now();
+        let until = self.no_later(now + self.pool.settings().acquire_timeout);
+        let busy_until = self.no_later(now + LOCK_TIMEOUT);
+        let mut pause = std::time::Duration::from_millis(1);
+        loop {
+            if !self.machine.holds_connection() {
+                let turn = match self.begin.access {
+                    Access::Write => self.pool.turn(busy_until).await?,
+                    Access::Read | Access::Autocommit => None,
+                };
+                let lease = self.pool.lease(turn, until).await?;
+                self.runtime = lease.runtime();
+                self.machine.lend(lease);
+                self.entry.reached(SessionStage::Open);
+            }
+            let has_served = self.machine.carrier().is_some_and(Lease::has_served);
+            let begin = Begin {
+                limit: self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+                ..self.begin
+            };
+            let Err(error) = self.machine.open(begin).await else { return Ok(()) };
+            let now = Instant::now();
+            let again = match verdict(&error).ends {
+                _ if DB::is_busy(&error) && self.machine.holds_connection() => {
+                    if now + pause < busy_until {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(std::time::Duration::from_millis(50));
+                    }
+                    now + pause < busy_until
+                }
+                // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
+                Ends::Connection => has_served && now < until,
+                _ => false,
+            };
+            if !again {
+                return Err(Error::from_driver(error, Phase::Begin).with_outcome(Outcome::NotSent));
+            }
+        }
+    }
+
+    fn no_later(&self, instant: Instant) -> Instant {
+        self.deadline.map_or(instant, |deadline| deadline.min(instant))
+    }
+
+    /// Commits what can be committed. When this answers, the slot is free and the session is not listed
+    /// any more, unless the COMMIT is still unanswered.
+    pub(crate) async fn commit(&mut self) -> Result<Outcome, Error> {
+        if let Some(outcome) = self.machine.life.outcome() {
+            return Ok(outcome);
+        }
+        self.entry.reached(SessionStage::Ending);
+        let _ = self.machine.settle().await;
+        if let Some(first) = self.machine.life.session_doom() {
+            let error = Error::doomed(first, Phase::Commit);
+            return Err(self.refuse(error).await);
+        }
+        if self.machine.life.depth() > 0 {
+            let error = Error::new(
+                Category::Programming,
+                Phase::Commit,
+                "a nested call of this session never ended: it was leaked, or its session was moved",
+            );
+            return Err(self.refuse(error).await);
+        }
+        if self.state() == State::Unopened || self.machine.life.is_rollback_only() {
+            return Ok(self.roll_back().await);
+        }
+        if !self.machine.life.in_transaction() {
+            self.machine.end_autocommit();
+            return Ok(self.finish());
+        }
+        let now = Instant::now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            let error = timed_out(Phase::Commit);
+            return Err(self.refuse(error).await);
+        }
+        let patience = self.pool.settings().commit_timeout;
+        let busy_until = self.no_later(now + LOCK_TIMEOUT);
+        let limit = self.deadline.map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
+        match self.machine.commit(busy_until, patience, limit).await {
+            Committed::Done => Ok(self.finish()),
+            Committed::Failed { source, outcome, gone } => {
+                self.finish();
+                Err(commit_failed(source, outcome, gone))
+            }
+            Committed::Unanswered => {
+                self.entry.ended(Some(Outcome::Unknown));
+                Err(Error::new(
+                    Category::CommitUnknown,
+                    Phase::Commit,
+                    "the server has not answered COMMIT in time: the work may be committed or not",
+                )
+                .with_outcome(Outcome::Unknown))
+            }
+        }
+    }
+
+    async fn refuse(&mut self, error: Error) -> Error {
+        let outcome = self.roll_back().await;
+        error.with_outcome(outcome)
+    }
+
+    /// Ends the session without its work.
+    pub(crate) async fn roll_back(&mut self) -> Outcome {
+        self.entry.reached(SessionStage::Ending);
+        self.machine.roll_back().await;
+        self.finish()
+    }
+
+    /// Gives the lease back and leaves the registry.
+    fn finish(&mut self) -> Outcome {
+        let outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
+        self.entry.ended(Some(outcome));
+        drop(self.machine.take_back());
+        self.listing = None;
+        outcome
+    }
+
+    async fn reap(mut self) {
+        self.entry.reached(SessionStage::Ending);
+        self.machine.reap().await;
+        self.finish();
+    }
+}
+
+impl<DB: Backend> Drop for Custody<DB> {
+    fn drop(&mut self) {
+        if self.reaped || !self.machine.holds_connection() {
+            return;
+        }
+        let Some(runtime) = self.runtime.take() else { return };
+        let remains = Self {
+            pool: self.pool.clone(),
+            entry: Arc::clone(&self.entry),
+            machine: self.machine.take(),
+            begin: self.begin,
+            deadline: None,
+            runtime: None,
+            listing: self.listing.take(),
+            reaped: true,
+        };
+        let shared = Arc::clone(&self.pool.shared);
+        shared.tally.reaper_starts();
+        // On a runtime that has shut down the future is dropped at once: the connection is closed then.
+        let done = Reaped(shared);
+        drop(runtime.spawn(async move {
+            let _done = done;
+            remains.reap().await;
+        }));
+    }
+}
+
+/// Counts a reaper out, however it ends.
+struct Reaped<DB: Backend>(Arc<super::Shared<DB>>);
+
+impl<DB: Backend> Drop for Reaped<DB> {
+    fn drop(&mut self) {
+        self.0.tally.reaper_ends();
+    }
+}
+
+pub(crate) fn timed_out(phase: Phase) -> Error {
+    Error::new(
+        Category::Timeout,
+        phase,
+        "the call's deadline passed: raise its `timeout`, or do less in one call",
+    )
+}
+
+fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
+    if gone {
+        return Error::new(
+            Category::Programming,
+            Phase::Commit,
+            "something in the session ended its transaction: part of the work may be committed; look for a \
+             procedure that commits",
+        )
+        .with_source(source)
+        .with_outcome(outcome);
+    }
+    let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
+    if outcome == Outcome::Unknown { error.with_category(Category::CommitUnknown) } else { error }
+}

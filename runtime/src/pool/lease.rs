@@ -1,0 +1,146 @@
+//! A connection taken out of the pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::builder::AfterConnect;
+use super::settings::{PING_TIMEOUT, Settings, jittered};
+use crate::backend::{Backend, Driver};
+use crate::shield::{Carrier, ControlLine, Wire};
+use sqlx::Connection as _;
+
+/// One connection of the pool, in use or idle.
+pub(crate) struct Link<DB: Driver> {
+    wire: Wire<DB>,
+    /// The runtime on which its socket was opened, and on which its reaper runs.
+    runtime: Handle,
+    expires: Option<Instant>,
+    /// When it was last in a session.
+    used: Instant,
+    /// When its server last answered.
+    heard: Instant,
+    served: bool,
+}
+
+impl<DB: Driver> Link<DB> {
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.used
+    }
+
+    pub(crate) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// Opens connections and decides whether one may be used again; what deadpool calls a manager.
+pub(crate) struct Connector<DB: Driver> {
+    pub(crate) line: Arc<ControlLine<DB>>,
+    pub(crate) settings: Settings,
+    pub(crate) after_connect: Option<AfterConnect<DB>>,
+    pub(crate) opened: AtomicU64,
+    pub(crate) pinged: AtomicU64,
+}
+
+impl<DB: Backend> Manager for Connector<DB> {
+    type Type = Link<DB>;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Link<DB>, sqlx::Error> {
+        let (mut connection, tag) = DB::establish(self.line.options()).await?;
+        if let Some(after_connect) = &self.after_connect {
+            after_connect(&mut connection).await?;
+        }
+        let first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
+        if first && DB::cancel(&tag).is_some() {
+            self.line.open(self.settings.acquire_timeout).await;
+        }
+        let now = Instant::now();
+        Ok(Link {
+            wire: Wire::new(connection, tag, Arc::clone(&self.line)),
+            runtime: Handle::current(),
+            expires: self.settings.max_lifetime.map(|lifetime| now + jittered(lifetime, 0.25)),
+            used: now,
+            heard: now,
+            served: false,
+        })
+    }
+
+    async fn recycle(&self, link: &mut Link<DB>, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        let now = Instant::now();
+        // The second line: an unproven wire never comes back, its lease takes it out.
+        if !link.wire.is_proven() {
+            return Err(RecycleError::message("the connection is not proven clean"));
+        }
+        if link.is_expired(now) {
+            return Err(RecycleError::message("the connection has reached its lifetime"));
+        }
+        if now.duration_since(link.heard) > self.settings.ping_after {
+            self.pinged.fetch_add(1, Ordering::Relaxed);
+            // Dropped half-way, the ping leaves the link to deadpool, which closes it.
+            match timeout(PING_TIMEOUT, link.wire.connection.ping()).await {
+                Ok(result) => result?,
+                Err(_elapsed) => return Err(RecycleError::message("the server did not answer a ping")),
+            }
+            link.heard = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// A connection out of the pool. Dropped with a proven wire it goes back, otherwise it is closed; either
+/// way its slot is free at once.
+pub(crate) struct Lease<DB: Backend> {
+    link: Option<Object<Connector<DB>>>,
+    /// The turn of this session among the writers of its database, where the database has one at a time.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl<DB: Backend> Lease<DB> {
+    pub(crate) fn new(link: Object<Connector<DB>>, turn: Option<OwnedSemaphorePermit>) -> Self {
+        Self { link: Some(link), turn }
+    }
+
+    pub(crate) fn runtime(&self) -> Option<Handle> {
+        self.link.as_ref().map(|link| link.runtime.clone())
+    }
+
+    /// Whether the connection has served a session before, so that its server may have gone since.
+    pub(crate) fn has_served(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.served)
+    }
+}
+
+impl<DB: Backend> Carrier<DB> for Lease<DB> {
+    fn wire(&mut self) -> &mut Wire<DB> {
+        match &mut self.link {
+            Some(link) => &mut link.wire,
+            None => unreachable!("a lease holds its connection until it is dropped"),
+        }
+    }
+}
+
+impl<DB: Backend> Drop for Lease<DB> {
+    fn drop(&mut self) {
+        if let Some(mut link) = self.link.take() {
+            if link.wire.is_proven() {
+                link.used = Instant::now();
+                link.heard = link.used;
+                link.served = true;
+            } else {
+                drop(Object::take(link));
+            }
+        }
+        // Only now: whoever writes next finds the transaction ended.
+        drop(self.turn.take());
+    }
+}

@@ -1,0 +1,122 @@
+//! What a pool does when nobody asks: idle connections are closed or kept alive.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use deadpool::managed::Timeouts;
+use tokio::time::sleep;
+
+use super::Shared;
+use super::settings::{PING_TIMEOUT, Settings, jittered};
+use crate::backend::Backend;
+
+impl<DB: Backend> Shared<DB> {
+    /// Starts the pool's one task, on the runtime of the first session.
+    pub(super) fn keep_maintained(self: &Arc<Self>) {
+        self.maintenance.get_or_init(|| {
+            let settings = self.links.manager().settings;
+            tokio::spawn(maintain(Arc::downgrade(self), settings)).abort_handle()
+        });
+    }
+}
+
+/// Ends by itself with the last handle of the pool.
+async fn maintain<DB: Backend>(pool: Weak<Shared<DB>>, settings: Settings) {
+    let tick = tick(&settings);
+    loop {
+        sleep(jittered(tick, 0.2)).await;
+        let Some(shared) = pool.upgrade() else { return };
+        if shared.links.is_closed() {
+            return;
+        }
+        retire(&shared, &settings);
+        keep_alive(&shared, &settings).await;
+        refill(&shared, &settings).await;
+    }
+}
+
+fn tick(settings: &Settings) -> Duration {
+    let shortest = [settings.idle_timeout, settings.keepalive, settings.max_lifetime]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(Duration::from_mins(1));
+    (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(30))
+}
+
+/// Closes what is past its lifetime, and what was idle for too long beyond the minimum. The tail is
+/// the longest idle: sessions take the connection that was used last.
+fn retire<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
+    let now = Instant::now();
+    let mut surplus =
+        shared.links.status().size.saturating_sub(settings.min_connections as usize);
+    shared.links.retain(|link, _| {
+        let idle_too_long = settings
+            .idle_timeout
+            .is_some_and(|timeout| now.duration_since(link.idle_since()) > timeout);
+        if link.is_expired(now) {
+            surplus = surplus.saturating_sub(1);
+            return false;
+        }
+        if idle_too_long && surplus > 0 {
+            surplus -= 1;
+            return false;
+        }
+        true
+    });
+}
+
+/// Pings idle connections that were silent for long, and the control connection.
+async fn keep_alive<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
+    let Some(keepalive) = settings.keepalive else { return };
+    let now = Instant::now();
+    let mut silent = false;
+    // `retain` is deadpool's way to look at idle objects; nothing is removed here.
+    shared.links.retain(|link, _| {
+        silent |= now.duration_since(link.heard()) > jittered(keepalive, 0.2);
+        true
+    });
+    if !silent {
+        return;
+    }
+    // Taking all idle connections reaches the tail; each is pinged on its way out because it was silent.
+    let at_once = Timeouts {
+        wait: Some(Duration::ZERO),
+        create: Some(Duration::ZERO),
+        recycle: Some(PING_TIMEOUT),
+    };
+    let idle = shared.links.status().available;
+    let mut taken = Vec::with_capacity(idle);
+    for _ in 0..idle {
+        match shared.links.timeout_get(&at_once).await {
+            Ok(link) => taken.push(link),
+            Err(_) => break,
+        }
+    }
+    // Back in the order in which they were.
+    while let Some(link) = taken.pop() {
+        drop(link);
+    }
+    shared.links.manager().line.keep_alive(PING_TIMEOUT).await;
+}
+
+/// Opens connections up to the minimum.
+async fn refill<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
+    let missing = (settings.min_connections as usize).saturating_sub(shared.links.status().size);
+    let mut opened = Vec::new();
+    let idle = shared.links.status().available;
+    for _ in 0..idle + missing {
+        if shared.links.status().size >= settings.min_connections as usize {
+            break;
+        }
+        let timeouts = Timeouts {
+            wait: Some(Duration::ZERO),
+            create: Some(settings.acquire_timeout),
+            recycle: Some(PING_TIMEOUT),
+        };
+        match shared.links.timeout_get(&timeouts).await {
+            Ok(link) => opened.push(link),
+            Err(_) => break,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The pool: proven connections, handed to one session at a time.
+
+mod acquire;
+mod address;
+mod builder;
+mod close;
+mod custody;
+mod executor;
+mod gate;
+mod lease;
+mod maintenance;
+mod registry;
+mod settings;
+mod stats;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use deadpool::managed::{Pool, PoolConfig, QueueMode, Timeouts};
+use deadpool::Runtime;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::backend::{Backend, Options};
+use crate::error::{Category, Error, Phase};
+use crate::shield::ControlLine;
+use address::Address;
+use builder::AfterConnect;
+pub use builder::PoolBuilder;
+pub use close::CloseReport;
+pub(crate) use custody::{Custody, timed_out};
+use lease::Connector;
+pub(crate) use registry::Entry;
+use registry::Registry;
+pub use registry::{SessionInfo, SessionStage};
+pub(crate) use settings::AFTER_DEADLINE;
+use settings::Settings;
+pub use stats::PoolStats;
+use stats::Tally;
+
+/// A pool of connections for sessions. Cheap to clone: all clones are the same pool.
+///
+/// # Guarantee
+/// A connection serves one session at a time, and comes back only when it is proven that no transaction is
+/// open on it. Whatever happens to a session's owner, its slot is free within a second.
+///
+/// `&pool` is also a sqlx executor: `query.fetch_all(&pool)` runs one statement, which the database commits
+/// by itself.
+///
+/// # Cost
+/// Taking a connection that served a session within the last 500 ms costs no round trip; giving one back
+/// costs none. On servers one more connection, the control connection, is open beside the pool's maximum.
+///
+/// # Cancellation
+/// Dropping a future that waits for a connection gives up its place and nothing else.
+///
+/// ```no_run
+/// # #[cfg(feature = "postgres")]
+/// # async fn example() -> Result<(), steadfast::Error> {
+/// use steadfast::SessionPool;
+///
+/// let pool = SessionPool::<sqlx::Postgres>::connect("postgres://app@localhost/app").await?;
+/// let (one,): (i32,) = sqlx::query_as("SELECT 1").fetch_one(&pool).await?;
+/// # Ok(()) }
+/// ```
+pub struct SessionPool<DB: Backend> {
+    pub(crate) shared: Arc<Shared<DB>>,
+}
+
+pub(crate) struct Shared<DB: Backend> {
+    pub(crate) links: Pool<Connector<DB>>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tally: Tally,
+    /// Where the database has one writer at a time: its queue in this process.
+    gate: Option<Arc<Semaphore>>,
+    maintenance: OnceLock<AbortHandle>,
+    /// Keeps a database alive that lives as long as one connection to it does.
+    anchor: tokio::sync::Mutex<Option<DB::Connection>>,
+}
+
+impl<DB: Backend> SessionPool<DB> {
+    /// A pool with the defaults, with one connection proven.
+    ///
+    /// # Errors
+    /// As [`PoolBuilder::connect`].
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self, Error> {
+        Self::builder().primary(url).connect().await
+    }
+
+    /// A pool with the defaults, which opens its first connection with its first session.
+    ///
+    /// # Errors
+    /// A wrong URL.
+    pub async fn connect_lazy(url: impl AsRef<str>) -> Result<Self, Error> {
+        Self::builder().primary(url).connect_lazy().await
+    }
+
+    /// Sets the limits of a pool before it connects.
+    #[must_use]
+    pub fn builder() -> PoolBuilder<DB> {
+        PoolBuilder::new()
+    }
+
+    async fn open(
+        options: Options<DB>,
+        anchored: bool,
+        settings: Settings,
+        after_connect: Option<AfterConnect<DB>>,
+    ) -> Result<Self, Error> {
+        // Statement text belongs to the debug level, also that of slow statements.
+        let anchor = if anchored {
+            let (anchor, _) = DB::establish(&options)
+                .await
+                .map_err(|error| Error::from_driver(error, Phase::Acquire))?;
+            Some(anchor)
+        } else {
+            None
+        };
+        let gate = DB::write_gate(&options).map(gate::of);
+        let connector = Connector {
+            line: Arc::new(ControlLine::new(options)),
+            settings,
+            after_connect,
+            opened: 0.into(),
+            pinged: 0.into(),
+        };
+        let links = Pool::builder(connector)
+            .config(PoolConfig {
+                max_size: settings.max_connections as usize,
+                timeouts: Timeouts::new(),
+                // In FIFO ten gently used connections need a ping each; in LIFO the hot one serves.
+                queue_mode: QueueMode::Lifo,
+            })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::new(Category::Internal, Phase::Acquire, error.to_string()))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                links,
+                registry: Arc::default(),
+                tally: Tally::default(),
+                gate,
+                maintenance: OnceLock::new(),
+                anchor: tokio::sync::Mutex::new(anchor),
+            }),
+        })
+    }
+
+    /// Opens one connection, or says why not.
+    async fn prove(&self) -> Result<(), Error> {
+        let until = Instant::now() + self.settings().acquire_timeout;
+        self.lease(None, until).await.map(drop)
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.shared.links.manager().settings
+    }
+
+    /// The pool in figures, of this moment. Takes two short locks, waits for nothing.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        use std::sync::atomic::Ordering::Relaxed;
+
+        let status = self.shared.links.status();
+        let connector = self.shared.links.manager();
+        PoolStats {
+            max: status.max_size,
+            size: status.size,
+            idle: status.available,
+            in_use: status.size.saturating_sub(status.available),
+            waiting: status.waiting,
+            reaping: self.shared.tally.reaping(),
+            opened: connector.opened.load(Relaxed),
+            pinged: connector.pinged.load(Relaxed),
+            reaped: self.shared.tally.reaped(),
+        }
+    }
+
+    /// The sessions that hold a connection or wait for one, in the order of their ids. A session has left
+    /// this list before its call answers; one whose owner was dropped is listed until the reaper has ended
+    /// it.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        self.shared.registry.sessions()
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl SessionPool<sqlx::Sqlite> {
+    /// A database in memory, for tests and first steps: empty, under a name of its own, shared by the
+    /// connections of this pool and gone with it.
+    ///
+    /// It waits for locks as a file does (SQLite's `memdb`), which a shared cache does not.
+    ///
+    /// # Errors
+    /// When SQLite cannot be opened.
+    pub async fn in_memory() -> Result<Self, Error> {
+        let address = Address::Anchored(crate::backend::in_memory());
+        Self::builder().address(address).connect().await
+    }
+}
+
+impl<DB: Backend> Clone for SessionPool<DB> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<DB: Backend> fmt::Debug for SessionPool<DB> {
+    /// Figures only: connect options hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats();
+        formatter
+            .debug_struct("SessionPool")
+            .field("database", &DB::NAME)
+            .field("max", &stats.max)
+            .field("size", &stats.size)
+            .field("idle", &stats.idle)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<DB: Backend> Drop for Shared<DB> {
+    fn drop(&mut self) {
+        if let Some(maintenance) = self.maintenance.get() {
+            maintenance.abort();
+        }
+    }
+}

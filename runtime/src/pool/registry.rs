@@ -1,0 +1,205 @@
+//! Who holds what: the sessions of a pool that are open or wait for a connection, and the one record that
+//! each call leaves.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::Notify;
+
+use crate::error::{Category, Outcome};
+use crate::operation::Operation;
+
+/// What `SessionPool::sessions` says of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The id that `Session::id` gives.
+    pub id: u64,
+    /// The operation that opened it.
+    pub operation: &'static str,
+    /// Which attempt of the call this is; the first is 1.
+    pub attempt: u32,
+    /// What it is doing.
+    pub stage: SessionStage,
+    /// When the call began.
+    pub since: SystemTime,
+    /// How long ago that was.
+    pub age: Duration,
+}
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionStage {
+    /// It waits for a connection.
+    Waiting,
+    /// It holds a connection.
+    Open,
+    /// It is being committed or rolled back.
+    Ending,
+}
+
+/// One call, from its first line to its record. Shared by the call and its session; whichever ends last, be
+/// it the reaper, writes the record.
+pub(crate) struct Entry {
+    pub(crate) id: u64,
+    pub(crate) operation: &'static Operation,
+    pub(crate) started: Instant,
+    since: SystemTime,
+    attempt: AtomicU32,
+    stage: AtomicU8,
+    ended: Mutex<(Option<Outcome>, Option<Category>)>,
+    answered: AtomicBool,
+    panicked: AtomicBool,
+    nested: bool,
+}
+
+impl Entry {
+    pub(crate) fn new(operation: &'static Operation, nested: bool) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        operation.record_started();
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            operation,
+            started: Instant::now(),
+            since: SystemTime::now(),
+            attempt: AtomicU32::new(0),
+            stage: AtomicU8::new(0),
+            ended: Mutex::new((None, None)),
+            answered: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
+            nested,
+        })
+    }
+
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn next_attempt(&self) {
+        self.attempt.fetch_add(1, Ordering::Relaxed);
+        self.ended(None);
+    }
+
+    pub(crate) fn reached(&self, stage: SessionStage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// What became of the work of the latest attempt.
+    pub(crate) fn ended(&self, outcome: Option<Outcome>) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).0 = outcome;
+    }
+
+    /// The call has an answer for its caller. A call that is dropped before has none: it was cancelled.
+    pub(crate) fn answered(&self, category: Option<Category>) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).1 = category;
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.panicked.store(true, Ordering::Relaxed);
+    }
+
+    fn info(&self) -> SessionInfo {
+        SessionInfo {
+            id: self.id,
+            operation: self.operation.name(),
+            attempt: self.attempt(),
+            stage: match self.stage.load(Ordering::Relaxed) {
+                0 => SessionStage::Waiting,
+                1 => SessionStage::Open,
+                _ => SessionStage::Ending,
+            },
+            since: self.since,
+            age: self.started.elapsed(),
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let (outcome, category) = *self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let duration = self.started.elapsed();
+        let cancelled = !*self.answered.get_mut();
+        let panicked = *self.panicked.get_mut();
+        let attempts = *self.attempt.get_mut();
+        let outcome = outcome.unwrap_or(Outcome::NotSent);
+        self.operation.record_ended(outcome, self.nested, category, cancelled, panicked, duration);
+        tracing::debug!(
+            target: "steadfast::record",
+            operation = self.operation.name(),
+            id = self.id,
+            started = ?self.since,
+            ended = ?self.since.checked_add(duration).unwrap_or(self.since),
+            attempts,
+            outcome = outcome.as_str(),
+            category = category.map(Category::as_str),
+            nested = self.nested,
+            cancelled,
+            panicked,
+            "a call has ended"
+        );
+    }
+}
+
+/// The sessions of one pool.
+#[derive(Default)]
+pub(crate) struct Registry {
+    sessions: Mutex<HashMap<u64, Arc<Entry>>>,
+    emptied: Notify,
+}
+
+impl Registry {
+    /// Lists a session until the listing is dropped.
+    pub(crate) fn list(self: &Arc<Self>, entry: &Arc<Entry>) -> Listing {
+        self.lock().insert(entry.id, Arc::clone(entry));
+        Listing { registry: Arc::clone(self), id: entry.id }
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<SessionInfo> {
+        let mut sessions: Vec<_> = self.lock().values().map(|entry| entry.info()).collect();
+        sessions.sort_by_key(|session| session.id);
+        sessions
+    }
+
+    /// Waits until no session is listed.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            let mut emptied = std::pin::pin!(emptied);
+            // Registered before the look, so that no departure in between is missed.
+            emptied.as_mut().enable();
+            if self.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session's place in the registry.
+pub(crate) struct Listing {
+    registry: Arc<Registry>,
+    id: u64,
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        let mut sessions = self.registry.lock();
+        let entry = sessions.remove(&self.id);
+        let is_empty = sessions.is_empty();
+        drop(sessions);
+        // The entry may be the last of its call: its record is written outside of the lock.
+        drop(entry);
+        if is_empty {
+            self.registry.emptied.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The numbers of a pool, each with its source.
+
+use std::time::Duration;
+
+/// How long a write session waits for SQLite's lock, the queue of this process included.
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a caller whose deadline has passed still waits for the proof of its rollback, or for the answer
+/// of a COMMIT that was sent before.
+pub(crate) const AFTER_DEADLINE: Duration = Duration::from_millis(100);
+
+/// How long a ping of a connection taken from the pool may take before the connection is replaced.
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long `close` waits for sessions.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A pool's limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// 10, as in sqlx and HikariCP.
+    pub(crate) max_connections: u32,
+    /// 0, as in sqlx.
+    pub(crate) min_connections: u32,
+    /// 5 s: the usual 30 s hide overload.
+    pub(crate) acquire_timeout: Duration,
+    /// 10 s: without an answer by then the outcome is `Unknown`.
+    pub(crate) commit_timeout: Duration,
+    /// 10 min, as in sqlx and HikariCP.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// 30 min as in HikariCP, less up to a quarter, so that not all connections die in one second.
+    pub(crate) max_lifetime: Option<Duration>,
+    /// 2 min as in HikariCP, less up to a fifth.
+    pub(crate) keepalive: Option<Duration>,
+    /// 500 ms as in HikariCP: a connection that answered just now is not asked again.
+    pub(crate) ping_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_connections: 10,
+            min_connections: 0,
+            acquire_timeout: Duration::from_secs(5),
+            commit_timeout: Duration::from_secs(10),
+            idle_timeout: Some(Duration::from_mins(10)),
+            max_lifetime: Some(Duration::from_mins(30)),
+            keepalive: Some(Duration::from_mins(2)),
+            ping_after: Duration::from_millis(500),
+        }
+    }
+}
+
+/// `whole` less a random part of up to `share` of it.
+pub(crate) fn jittered(whole: Duration, share: f64) -> Duration {
+    whole.mul_f64(1.0 - share * fastrand::f64())
+}

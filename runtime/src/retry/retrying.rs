@@ -1,0 +1,184 @@
+//! What one call has tried, and whether it tries again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::backoff::Reconnect;
+use super::policy::RetryPolicy;
+use crate::error::{AttemptError, Category, Classify, Fault, Outcome, Phase, Retry};
+
+/// The attempts of one call. The loop with a session and the one without share it.
+#[derive(Debug)]
+pub(crate) struct Retrying {
+    policy: RetryPolicy,
+    began: Instant,
+    failed: u32,
+    /// Whether an error that is worth one more attempt has had it.
+    once_used: bool,
+    reconnect: Reconnect,
+    errors: Vec<AttemptError>,
+}
+
+/// How an attempt failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Of an error that is none of a database's nothing is known, and it is never retried.
+    known: Option<(Category, Retry)>,
+    outcome: Outcome,
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// Another attempt, after this wait.
+    Again(Duration),
+    GiveUp(Reason),
+}
+
+/// Why there is no further attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// The error would come again, or the policy is not meant for it.
+    NotRetryable,
+    /// The work may have been applied.
+    Applied,
+    /// The error was worth one more attempt, and that one failed in the same way.
+    OnceUsed,
+    /// `max` attempts were made.
+    Exhausted,
+    /// The next attempt would start after `within`, or after the deadline.
+    OutOfTime,
+}
+
+impl Failure {
+    /// The category; `Internal` for an error that is none of a database's.
+    pub(crate) fn category(&self) -> Category {
+        self.known
+            .map_or(Category::Internal, |(category, _)| category)
+    }
+}
+
+impl Retrying {
+    /// The call begins now.
+    pub(crate) fn new(policy: RetryPolicy) -> Self {
+        Self {
+            policy,
+            began: Instant::now(),
+            failed: 0,
+            once_used: false,
+            reconnect: Reconnect::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// The attempt that ran in a session ended in this error, and the session has ended as well: what it did not
+    /// commit is undone.
+    pub(crate) fn note(&mut self, error: &mut impl Classify) -> Failure {
+        self.note_in(error, true)
+    }
+
+    /// The same where no session vouches that the attempt was undone.
+    pub(crate) fn note_alone(&mut self, error: &mut impl Classify) -> Failure {
+        self.note_in(error, false)
+    }
+
+    fn note_in(&mut self, error: &mut impl Classify, session: bool) -> Failure {
+        let phase = error
+            .session_error_mut()
+            .map_or(Phase::Body, |own| own.phase());
+        self.note_fault(error.fault().as_ref(), phase, session)
+    }
+
+    fn note_fault(&mut self, fault: Option<&Fault<'_>>, phase: Phase, session: bool) -> Failure {
+        self.failed += 1;
+        let Some(fault) = fault else {
+            return Failure {
+                known: None,
+                outcome: Outcome::NotSent,
+            };
+        };
+        let retry = if session {
+            fault.retry()
+        } else {
+            fault.retry_alone()
+        };
+        let in_doubt = retry != fault.retry() || fault.category() == Category::CommitUnknown;
+        let otherwise = if in_doubt {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        };
+        let outcome = fault.outcome().unwrap_or(otherwise);
+        self.errors
+            .push(AttemptError::of_fault(self.failed, fault, phase, outcome));
+        Failure {
+            known: Some((fault.category(), retry)),
+            outcome,
+        }
+    }
+
+    /// How long to wait for another attempt; `None` when there is none.
+    pub(crate) fn pause_after(
+        &mut self,
+        failure: &Failure,
+        deadline: Option<Instant>,
+    ) -> Option<Duration> {
+        let now = Instant::now();
+        let left = deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(now)
+        });
+        let (failed, category) = (self.failed, failure.category().as_str());
+        match self.decide(failure, now - self.began, left) {
+            Decision::Again(wait) => {
+                tracing::debug!(target: "steadfast::retry", failed, category, ?wait, "an attempt failed; another follows");
+                Some(wait)
+            }
+            Decision::GiveUp(reason) => {
+                tracing::debug!(target: "steadfast::retry", failed, category, ?reason, "an attempt failed; it was the last");
+                None
+            }
+        }
+    }
+
+    fn decide(&mut self, failure: &Failure, elapsed: Duration, left: Duration) -> Decision {
+        let Some((category, retry)) = failure.known else {
+            return Decision::GiveUp(Reason::NotRetryable);
+        };
+        if !matches!(failure.outcome, Outcome::NotSent | Outcome::RolledBack) {
+            return Decision::GiveUp(Reason::Applied);
+        }
+        match retry {
+            Retry::Yes => {}
+            Retry::Once if !self.once_used => self.once_used = true,
+            Retry::Once => return Decision::GiveUp(Reason::OnceUsed),
+            Retry::Never if self.policy.is_widened_to(category) => {}
+            Retry::Never => return Decision::GiveUp(Reason::NotRetryable),
+        }
+        if self.failed >= self.policy.max_attempts() {
+            return Decision::GiveUp(Reason::Exhausted);
+        }
+        let wait = match category {
+            Category::Connection => self.reconnect.pause(),
+            _ => self.policy.wait_after(self.failed),
+        };
+        let within = self.policy.time_limit().unwrap_or(Duration::MAX);
+        if elapsed.saturating_add(wait) > within || wait >= left {
+            return Decision::GiveUp(Reason::OutOfTime);
+        }
+        Decision::Again(wait)
+    }
+
+    /// Puts the errors of all attempts into the one that the caller gets, if there was more than one and it can hold
+    /// them.
+    pub(crate) fn give_up(&mut self, error: &mut impl Classify) {
+        if self.errors.len() > 1
+            && let Some(own) = error.session_error_mut()
+        {
+            own.set_attempts(std::mem::take(&mut self.errors));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

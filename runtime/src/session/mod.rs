@@ -1,0 +1,173 @@
+//! One connection and one transaction, alive for one call.
+
+mod call;
+mod executor;
+mod savepoint;
+mod source;
+
+use std::fmt;
+
+use sqlx::Execute;
+use tokio::time::Instant;
+
+pub use call::{Attempt, Call};
+pub use source::{Origin, PoolSource, SessionSource, SessionType};
+
+use crate::backend::{Backend, Begin};
+use crate::error::{Category, Error, Phase};
+use crate::operation::Operation;
+use crate::pool::{Custody, Entry, SessionPool};
+
+/// A session: one pooled connection and one transaction, alive for one call.
+///
+/// `&mut Session<DB>` is a sqlx executor; pass it on as `&mut *session`, as with sqlx's own transaction.
+///
+/// # Guarantee
+/// It ends in exactly one of commit or rollback: committed by [`commit`](Self::commit) or by the annotated
+/// function that it belongs to, rolled back in every other case, a drop at any await among them. A statement
+/// that would end or begin a transaction is refused before it is sent.
+///
+/// After an error that ends the transaction or a savepoint (on PostgreSQL any error of the server does) the
+/// level it happened in is *doomed*: it answers every later statement with the first error and cannot be
+/// committed. [`savepoint`](Self::savepoint) confines that.
+///
+/// # Cost
+/// It opens at its first statement; before that it holds no connection. `n` statements cost `n + 2` round
+/// trips once they are prepared, a savepoint with a statement in it one more.
+///
+/// # Cancellation
+/// A statement may be dropped at any await. While it was running, its level is doomed (on MySQL the whole
+/// session); a stream that was dropped between rows is drained before the next statement.
+pub struct Session<DB: Backend> {
+    custody: Custody<DB>,
+}
+
+impl<DB: Backend> Session<DB> {
+    pub(crate) fn new(custody: Custody<DB>) -> Self {
+        Self { custody }
+    }
+
+    pub(crate) fn custody(&mut self) -> &mut Custody<DB> {
+        &mut self.custody
+    }
+
+    /// The id of the call that this session belongs to, unique in the process; each attempt has the same.
+    pub fn id(&self) -> u64 {
+        self.custody.entry().id
+    }
+
+    /// The operation that opened it: `module::function`, or what `name` says.
+    pub fn operation(&self) -> &'static str {
+        self.custody.entry().operation.name()
+    }
+
+    /// Which attempt this is; the first is 1.
+    pub fn attempt(&self) -> u32 {
+        self.custody.entry().attempt()
+    }
+
+    /// When the call's time is up: the earliest deadline of the calls this one runs in, if any has one.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.custody.deadline()
+    }
+
+    /// The session will be rolled back even if everything goes well. The call still returns what the body
+    /// returns; its outcome is `RolledBack`.
+    pub fn set_rollback_only(&mut self) {
+        self.custody.machine().life.set_rollback_only();
+    }
+
+    /// Commits the session begun by [`SessionPool::begin`].
+    ///
+    /// # Errors
+    /// Where the session is doomed: the first error, outcome `RolledBack`. Where COMMIT was refused: the
+    /// database's error, outcome `RolledBack`. Where no answer came, or the answer leaves doubt: outcome
+    /// `Unknown`.
+    ///
+    /// # Cancellation
+    /// Once sent, COMMIT runs to its end whether or not this future does.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        let result = self.custody.commit().await;
+        self.custody.entry().answered(result.as_ref().err().map(Error::category));
+        result.map(|_| ())
+    }
+
+    /// Rolls back the session begun by [`SessionPool::begin`]. The same as dropping it, with the wait for the
+    /// slot to be free.
+    ///
+    /// # Errors
+    /// None today: where the rollback cannot be proven the connection is closed, which rolls back as well.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.custody.roll_back().await;
+        self.custody.entry().answered(None);
+        Ok(())
+    }
+
+    /// Runs a query that must answer exactly one row.
+    ///
+    /// # Errors
+    /// `NotFound` without a row, `TooManyRows` with more than one, and those of the query. The first two leave
+    /// the session healthy.
+    pub async fn fetch_exactly_one<'q, E>(&mut self, query: E) -> Result<DB::Row, Error>
+    where
+        E: Execute<'q, DB> + 'q,
+    {
+        use std::future::poll_fn;
+
+        let mut rows = sqlx::Executor::fetch(&mut *self, query);
+        let mut first = None;
+        let mut more = false;
+        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+            let row = row?;
+            more |= first.is_some();
+            first.get_or_insert(row);
+        }
+        match first {
+            Some(_) if more => Err(Error::new(
+                Category::TooManyRows,
+                Phase::Body,
+                "the query answered more than one row: make its condition unique, or fetch all",
+            )),
+            Some(row) => Ok(row),
+            None => Err(sqlx::Error::RowNotFound.into()),
+        }
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Session<DB> {
+    /// Name and id: `#[tracing::instrument]` records every argument.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Session")
+            .field("operation", &self.operation())
+            .field("id", &self.id())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What sessions begun by hand are counted as.
+static BY_HAND: Operation = Operation::new("steadfast::begin");
+
+impl<DB: Backend> SessionPool<DB> {
+    /// Begins a session by hand. Nothing is sent, and no connection taken, before its first statement.
+    ///
+    /// # Errors
+    /// `Closed` where the pool is closed.
+    ///
+    /// # Cancellation
+    /// The session is rolled back when it is dropped, wherever that happens.
+    #[allow(clippy::unused_async)] // as `sqlx::Pool::begin`, and what it will have to wait for may grow
+    pub async fn begin(&self) -> Result<Session<DB>, Error> {
+        if self.is_closed() {
+            return Err(Error::new(
+                Category::Closed,
+                Phase::Acquire,
+                "the pool is closed: it takes no more work",
+            ));
+        }
+        let entry = Entry::new(&BY_HAND, false);
+        entry.next_attempt();
+        Ok(Session::new(Custody::new(self.clone(), entry, Begin::default(), None)))
+    }
+}

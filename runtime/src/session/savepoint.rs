@@ -1,0 +1,72 @@
+//! A part of a session that may fail by itself.
+
+use super::Session;
+use crate::backend::Backend;
+use crate::error::{Error, Phase};
+
+impl<DB: Backend> Session<DB> {
+    /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
+    /// `Err`, panics, or is dropped.
+    ///
+    /// # Errors
+    /// Those of `body`. An `Ok` of a body that swallowed an error which had doomed the savepoint is an `Err`
+    /// with that error; the savepoint is undone.
+    ///
+    /// # Cost
+    /// Nothing before the body's first statement, then one round trip.
+    ///
+    /// # Cancellation
+    /// Dropped, it is undone before the session's next statement. A statement that was running then is
+    /// cancelled on the server; on MySQL that dooms the session.
+    pub async fn savepoint<T, E, F>(&mut self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Self) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let level = Level::enter(self);
+        let result = body(level.session).await;
+        match result {
+            Ok(value) => level.leave_well().await.map(|()| value).map_err(E::from),
+            // Undone in `Drop`, as in every other case.
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// One level of a session. Dropped, it is undone.
+pub(super) struct Level<'s, DB: Backend> {
+    pub(super) session: &'s mut Session<DB>,
+    depth: usize,
+}
+
+impl<'s, DB: Backend> Level<'s, DB> {
+    pub(super) fn enter(session: &'s mut Session<DB>) -> Self {
+        let life = &mut session.custody().machine().life;
+        life.enter();
+        let depth = life.depth();
+        Self { session, depth }
+    }
+
+    /// Keeps what the level did, unless something doomed it.
+    pub(super) async fn leave_well(mut self) -> Result<(), Error> {
+        let depth = self.depth;
+        let custody = self.session.custody();
+        // The unread rest of a stream may hold an error that belongs to this level.
+        let _ = custody.machine().settle().await;
+        self.depth = 0;
+        let life = &mut self.session.custody().machine().life;
+        while life.depth() > depth {
+            life.leave_badly();
+        }
+        life.leave_well().map_err(|first| Error::doomed(&first, Phase::Body))
+    }
+}
+
+impl<DB: Backend> Drop for Level<'_, DB> {
+    fn drop(&mut self) {
+        let life = &mut self.session.custody().machine().life;
+        while self.depth > 0 && life.depth() >= self.depth {
+            life.leave_badly();
+        }
+    }
+}

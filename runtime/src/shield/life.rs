@@ -1,0 +1,382 @@
+//! The life of a session: its states, its transitions, its levels. No I/O here; the machine beside this
+//! file sends what this one decides.
+//!
+//! | from | event | to |
+//! |---|---|---|
+//! | `Unopened` | first statement: BEGIN is sent | `Opening` |
+//! | `Unopened` | first statement in autocommit | `Active` |
+//! | `Unopened` | end | `Done(NotSent)` |
+//! | `Unopened` | end, with a connection whose BEGIN was refused | `RollingBack` |
+//! | `Opening` | BEGIN answered, or failed (then doomed) | `Active` |
+//! | `Opening` | BEGIN refused because another process holds the lock, or the connection was dead | `Unopened` |
+//! | `Active` | a savepoint batch is sent | `Marking` |
+//! | `Marking` | answered, or failed (then doomed) | `Active` |
+//! | `Active` | a user's statement is sent | `InStatement` |
+//! | `InStatement` | it is answered to its end, or fails | `Active` |
+//! | `InStatement` | it was dropped, and the session goes on | `Recovering` |
+//! | `Recovering` | the wire is quiet again | `Active` |
+//! | `Active` | COMMIT is sent | `Committing` |
+//! | `Committing` | answered | `Done(Committed)` |
+//! | `Committing` | failed: the rollback proves the connection | `RollingBack` |
+//! | `Active`, `InStatement` | ROLLBACK is sent | `RollingBack` |
+//! | `RollingBack` | proven, or the connection closed | `Done(_)` |
+//! | `Active` in autocommit | end, with every statement answered | `Done(Committed)` |
+//! | any but `Done` | the connection was lost with its control future | `Done(NotSent)`, `Done(Unknown)` after COMMIT |
+//!
+//! Doom is a property of a level, not a state: a doomed level refuses statements with its first error until
+//! it is rolled back; where level 0, the transaction itself, is doomed, the session can only roll back.
+//!
+//! Invariants: a level is open only if all below it are; `rollback_to` and `release` name open levels; at
+//! most one of each is pending, and a deeper one never survives a shallower rollback.
+
+use std::fmt::Write as _;
+
+use crate::error::{Ends, Outcome, Summary};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Unopened,
+    Opening,
+    Active,
+    InStatement,
+    Marking,
+    Recovering,
+    Committing,
+    RollingBack,
+    Done(Outcome),
+}
+
+impl State {
+    fn may_become(self, next: Self) -> bool {
+        use State::{
+            Active, Committing, Done, InStatement, Marking, Opening, Recovering, RollingBack, Unopened,
+        };
+        matches!(
+            (self, next),
+            (Unopened, Opening | Active | RollingBack | Done(_))
+                | (Opening, Active | Unopened)
+                | (Active, InStatement | Marking | Committing | RollingBack)
+                | (InStatement, Active | Recovering | RollingBack)
+                | (Marking | Recovering, Active)
+                | (Committing, RollingBack)
+        ) || (matches!(next, Done(_)) && !matches!(self, Done(_)))
+    }
+}
+
+/// What a dropped statement left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leftover {
+    Nothing,
+    /// It had answered and was not read to its end.
+    Unread,
+    /// It was still running.
+    Running,
+}
+
+#[derive(Debug, Default)]
+struct Level {
+    opened: bool,
+    doomed: Option<Summary>,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Life {
+    state: State,
+    /// Whether the last poll of the statement in flight went unanswered.
+    pending: bool,
+    /// Whether the drop of the statement in flight has had its consequences.
+    noticed: bool,
+    /// Whether some statement was not read to its end, so that its last word is not known.
+    unseen: bool,
+    in_transaction: bool,
+    drop_dooms_session: bool,
+    rollback_only: bool,
+    transaction: Level,
+    savepoints: Vec<Level>,
+    rollback_to: Option<usize>,
+    release: Option<usize>,
+    /// What a failed COMMIT has already decided.
+    fate: Option<Outcome>,
+}
+
+impl Life {
+    pub(crate) fn new(in_transaction: bool, drop_dooms_session: bool) -> Self {
+        Self {
+            state: State::Unopened,
+            pending: false,
+            noticed: false,
+            unseen: false,
+            in_transaction,
+            drop_dooms_session,
+            rollback_only: false,
+            transaction: Level::default(),
+            savepoints: Vec::new(),
+            rollback_to: None,
+            release: None,
+            fate: None,
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// How many savepoints the running body is inside of.
+    pub(crate) fn depth(&self) -> usize {
+        self.savepoints.len()
+    }
+
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    pub(crate) fn is_rollback_only(&self) -> bool {
+        self.rollback_only
+    }
+
+    pub(crate) fn set_rollback_only(&mut self) {
+        self.rollback_only = true;
+    }
+
+    /// The first error of the outermost doomed level the running body is inside of.
+    pub(crate) fn doom(&self) -> Option<&Summary> {
+        self.transaction
+            .doomed
+            .as_ref()
+            .or_else(|| self.savepoints.iter().find_map(|level| level.doomed.as_ref()))
+    }
+
+    /// The first error of the transaction itself.
+    pub(crate) fn session_doom(&self) -> Option<&Summary> {
+        self.transaction.doomed.as_ref()
+    }
+
+    pub(crate) fn doom_session(&mut self, error: Summary) {
+        self.transaction.doomed.get_or_insert(error);
+    }
+
+    fn doom_level(&mut self, error: Summary) {
+        let level = self.savepoints.last_mut().unwrap_or(&mut self.transaction);
+        level.doomed.get_or_insert(error);
+    }
+
+    fn become_(&mut self, next: State) {
+        assert!(self.state.may_become(next), "a session cannot go from {:?} to {next:?}", self.state);
+        self.state = next;
+    }
+
+    // --- opening
+
+    pub(crate) fn opening(&mut self) {
+        self.become_(State::Opening);
+    }
+
+    pub(crate) fn opened(&mut self) {
+        self.become_(State::Active);
+    }
+
+    pub(crate) fn open_refused(&mut self) {
+        self.become_(State::Unopened);
+    }
+
+    pub(crate) fn open_failed(&mut self, error: Summary) {
+        self.become_(State::Active);
+        self.doom_session(error);
+    }
+
+    // --- user statements
+
+    pub(crate) fn statement_sent(&mut self) {
+        self.become_(State::InStatement);
+        self.pending = true;
+        self.noticed = false;
+    }
+
+    pub(crate) fn statement_polled(&mut self) {
+        self.pending = true;
+    }
+
+    pub(crate) fn statement_yielded(&mut self) {
+        self.pending = false;
+    }
+
+    pub(crate) fn statement_answered(&mut self) {
+        self.become_(State::Active);
+    }
+
+    pub(crate) fn statement_failed(&mut self, ends: Ends, error: impl FnOnce() -> Summary) {
+        self.become_(State::Active);
+        self.suffer(ends, error);
+    }
+
+    fn suffer(&mut self, ends: Ends, error: impl FnOnce() -> Summary) {
+        match ends {
+            Ends::Nothing => {}
+            // Outside of a transaction an error ends its own statement and nothing else.
+            Ends::Level if !self.in_transaction => {}
+            Ends::Level => self.doom_level(error()),
+            Ends::Transaction | Ends::Connection => self.doom_session(error()),
+        }
+    }
+
+    pub(crate) fn leftover(&self) -> Leftover {
+        match (self.state, self.pending) {
+            (State::InStatement, true) => Leftover::Running,
+            (State::InStatement, false) => Leftover::Unread,
+            _ => Leftover::Nothing,
+        }
+    }
+
+    /// To be called before anything else happens to a session that may hold a dropped statement: dooms what
+    /// such a statement dooms.
+    pub(crate) fn notice_drop(&mut self) {
+        if self.leftover() == Leftover::Running && self.in_transaction && !self.noticed {
+            self.noticed = true;
+            self.unseen = true;
+            if self.drop_dooms_session {
+                self.doom_session(Summary::dropped_statement());
+            } else {
+                self.doom_level(Summary::dropped_statement());
+            }
+        }
+    }
+
+    pub(crate) fn recovering(&mut self) {
+        self.unseen = true;
+        self.become_(State::Recovering);
+    }
+
+    /// `leftover` is what the unread rest of the statement said.
+    pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>) {
+        self.become_(State::Active);
+        if let Some((ends, error)) = leftover {
+            self.suffer(ends, || error);
+        }
+    }
+
+    // --- levels
+
+    /// A nested body begins. Nothing is sent before its first statement.
+    pub(crate) fn enter(&mut self) {
+        self.savepoints.push(Level::default());
+    }
+
+    /// The innermost nested body has ended well. A doomed level cannot: it is rolled back, and the error
+    /// that doomed it is the answer.
+    pub(crate) fn leave_well(&mut self) -> Result<(), Summary> {
+        self.notice_drop();
+        let Some(level) = self.savepoints.pop() else { return Ok(()) };
+        let depth = self.savepoints.len() + 1;
+        match level.doomed {
+            Some(error) => {
+                self.undo(depth, level.opened);
+                Err(error)
+            }
+            None => {
+                if level.opened {
+                    self.release = Some(depth);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The innermost nested body has failed, or was dropped. No await: this runs in `Drop`.
+    pub(crate) fn leave_badly(&mut self) {
+        self.notice_drop();
+        if let Some(level) = self.savepoints.pop() {
+            self.undo(self.savepoints.len() + 1, level.opened);
+        }
+    }
+
+    fn undo(&mut self, depth: usize, opened: bool) {
+        if opened {
+            self.rollback_to = Some(depth);
+            self.release = Some(depth);
+        }
+    }
+
+    /// What goes out ahead of the next user statement, if anything must. A RELEASE alone waits.
+    pub(crate) fn prelude(&self) -> Option<String> {
+        let all_open = self.savepoints.iter().all(|level| level.opened);
+        if self.rollback_to.is_none() && all_open {
+            return None;
+        }
+        let mut sql = String::new();
+        if let Some(depth) = self.rollback_to {
+            let _ = write!(sql, "ROLLBACK TO SAVEPOINT steadfast_{depth}; ");
+        }
+        if let Some(depth) = self.release {
+            let _ = write!(sql, "RELEASE SAVEPOINT steadfast_{depth}; ");
+        }
+        for (index, level) in self.savepoints.iter().enumerate() {
+            if !level.opened {
+                let _ = write!(sql, "SAVEPOINT steadfast_{}; ", index + 1);
+            }
+        }
+        sql.truncate(sql.len() - 2);
+        Some(sql)
+    }
+
+    pub(crate) fn marking(&mut self) {
+        self.become_(State::Marking);
+    }
+
+    pub(crate) fn marked(&mut self) {
+        self.become_(State::Active);
+        self.rollback_to = None;
+        self.release = None;
+        for level in &mut self.savepoints {
+            level.opened = true;
+        }
+    }
+
+    pub(crate) fn mark_failed(&mut self, error: Summary) {
+        self.become_(State::Active);
+        self.doom_session(error);
+    }
+
+    // --- the end
+
+    /// COMMIT is about to be sent: what must go ahead of it, and whether something was not seen to its end.
+    pub(crate) fn committing(&mut self) -> (Option<String>, bool) {
+        self.become_(State::Committing);
+        let undo = self.rollback_to.map(|depth| format!("ROLLBACK TO SAVEPOINT steadfast_{depth}; "));
+        (undo, self.unseen)
+    }
+
+    pub(crate) fn commit_failed(&mut self, fate: Outcome) {
+        self.fate = Some(fate);
+    }
+
+    pub(crate) fn rolling_back(&mut self) {
+        self.become_(State::RollingBack);
+    }
+
+    pub(crate) fn rolled_back(&mut self, proven: bool) {
+        let outcome = if proven { Outcome::RolledBack } else { Outcome::NotSent };
+        self.become_(State::Done(self.fate.unwrap_or(outcome)));
+    }
+
+    pub(crate) fn done(&mut self, outcome: Outcome) {
+        self.become_(State::Done(outcome));
+    }
+
+    /// The control future was given up, and the connection with it.
+    pub(crate) fn lost(&mut self) {
+        let outcome = match self.state {
+            State::Done(_) => return,
+            State::Committing => Outcome::Unknown,
+            _ => self.fate.unwrap_or(Outcome::NotSent),
+        };
+        self.become_(State::Done(outcome));
+    }
+}

@@ -1,0 +1,260 @@
+//! The one machine behind every door: a session's life, and the place where its connection is.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::life::{Leftover, Life};
+use super::observe::Observer;
+use super::owned::{Control, Owned, drive};
+use super::wire::{Carrier, Wire};
+use crate::backend::{Begin, Driver};
+use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
+
+/// How long a control future that nobody waits for may still take before the connection is closed.
+const ABANDONED_CONTROL: Duration = Duration::from_millis(500);
+
+/// Where the connection is.
+enum Place<L> {
+    Nowhere,
+    Here(L),
+    /// Inside a control future, which owns it.
+    Away(Owned<L>),
+}
+
+/// A session's life and its connection. Every transition of [`Life`] that needs the wire happens here, and
+/// happens whoever polls: the owner, an outer session, or the reaper.
+pub(crate) struct Machine<DB: Driver, L> {
+    pub(crate) life: Life,
+    place: Place<L>,
+    /// How long a control statement may take, COMMIT excepted.
+    patience: Duration,
+    database: std::marker::PhantomData<fn() -> DB>,
+}
+
+/// What came of a COMMIT.
+#[derive(Debug)]
+pub(crate) enum Committed {
+    Done,
+    /// The database's own error, and what became of the work.
+    Failed { source: sqlx::Error, outcome: Outcome, gone: bool },
+    /// The caller's limit passed before the answer came; the COMMIT goes on.
+    Unanswered,
+}
+
+impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
+    pub(crate) fn new(in_transaction: bool, patience: Duration) -> Self {
+        Self {
+            life: Life::new(in_transaction, DB::DROP_DOOMS_SESSION),
+            place: Place::Nowhere,
+            patience,
+            database: std::marker::PhantomData,
+        }
+    }
+
+    /// Moves everything out, leaving a machine that has nothing to end.
+    pub(crate) fn take(&mut self) -> Self {
+        let in_transaction = self.life.in_transaction();
+        std::mem::replace(self, Self::new(in_transaction, self.patience))
+    }
+
+    pub(crate) fn holds_connection(&self) -> bool {
+        !matches!(self.place, Place::Nowhere)
+    }
+
+    pub(crate) fn lend(&mut self, carrier: L) {
+        self.place = Place::Here(carrier);
+    }
+
+    /// Takes the carrier back. Its wire is closed if it is not proven.
+    pub(crate) fn take_back(&mut self) -> Option<L> {
+        match std::mem::replace(&mut self.place, Place::Nowhere) {
+            Place::Here(carrier) => Some(carrier),
+            other => {
+                self.place = other;
+                None
+            }
+        }
+    }
+
+    /// What carries the connection, where it is at hand.
+    pub(crate) fn carrier(&self) -> Option<&L> {
+        match &self.place {
+            Place::Here(carrier) => Some(carrier),
+            _ => None,
+        }
+    }
+
+    /// The connection, and what must watch a statement on it.
+    pub(crate) fn statement(&mut self) -> (&mut DB::Connection, Observer<'_, DB>) {
+        let Place::Here(carrier) = &mut self.place else {
+            unreachable!("an active session has its connection at hand")
+        };
+        let Wire { connection, tag, .. } = carrier.wire();
+        (connection, Observer::new(&mut self.life, tag))
+    }
+
+    /// The wire, which nobody else uses now.
+    pub(crate) fn wire(&mut self) -> Option<&mut Wire<DB>> {
+        match &mut self.place {
+            Place::Here(carrier) => Some(carrier.wire()),
+            _ => None,
+        }
+    }
+
+    fn send(&mut self, control: impl FnOnce(L) -> Owned<L>) {
+        let Place::Here(carrier) = std::mem::replace(&mut self.place, Place::Nowhere) else {
+            unreachable!("a control statement is sent on a connection at hand")
+        };
+        self.place = Place::Away(control(carrier));
+    }
+
+    /// Polls the control future on its way and applies its answer to the life.
+    fn poll_control(&mut self, context: &mut Context<'_>) -> Poll<Result<(), sqlx::Error>> {
+        let Place::Away(owned) = &mut self.place else { return Poll::Ready(Ok(())) };
+        let control = owned.control;
+        let answer = ready!(owned.poll(context));
+        let closed = answer.carrier.is_none();
+        self.place = answer.carrier.map_or(Place::Nowhere, Place::Here);
+        let result = answer.result;
+        match (control, &result) {
+            (Control::Open, Ok(_)) => self.life.opened(),
+            (Control::Open, Err(error)) if DB::is_busy(error) => self.life.open_refused(),
+            (Control::Open, Err(error)) if closed || verdict(error).ends == Ends::Connection => {
+                // Nothing was begun: the session may open on another connection.
+                self.life.open_refused();
+                self.place = Place::Nowhere;
+            }
+            (Control::Open, Err(error)) => self.life.open_failed(Summary::of(error)),
+            (Control::Mark, Ok(_)) => self.life.marked(),
+            (Control::Mark, Err(error)) => self.life.mark_failed(Summary::of(error)),
+            (Control::Recover, Ok(leftover)) => {
+                let leftover = leftover.as_ref().map(|error| (verdict(error).ends, Summary::of(error)));
+                self.life.recovered(leftover);
+            }
+            (Control::Recover, Err(error)) => {
+                self.life.recovered(Some((Ends::Connection, Summary::of(error))));
+            }
+            (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
+            (Control::Commit, Err(error)) => {
+                let fate = self.fate(error, closed);
+                self.life.commit_failed(fate);
+            }
+            (Control::RollBack, _) => self.life.rolled_back(!closed),
+        }
+        Poll::Ready(result.map(|_| ()))
+    }
+
+    /// What became of the work when COMMIT failed.
+    fn fate(&mut self, error: &sqlx::Error, closed: bool) -> Outcome {
+        if closed || DB::transaction_gone(error) {
+            let rolled_back = self.wire().is_some_and(|wire| DB::ended_by_itself(&wire.tag));
+            return if rolled_back { Outcome::RolledBack } else { Outcome::Unknown };
+        }
+        match verdict(error).at_commit {
+            // Still open: the rollback that follows ends it.
+            AtCommit::RolledBack | AtCommit::StillOpen => Outcome::RolledBack,
+            AtCommit::Unknown => Outcome::Unknown,
+        }
+    }
+
+    async fn control(&mut self) -> Result<(), sqlx::Error> {
+        drive(|context| self.poll_control(context)).await
+    }
+
+    /// Sends BEGIN. Where it is refused because another process holds the lock, the life is `Unopened`
+    /// again and the error says so.
+    pub(crate) async fn open(&mut self, begin: Begin) -> Result<(), sqlx::Error> {
+        let patience = self.patience;
+        self.life.opening();
+        self.send(|carrier| Owned::open(carrier, begin, patience));
+        self.control().await
+    }
+
+    /// Ends what is in flight, so that the wire is quiet: a control statement is read to its end, a dropped
+    /// user statement is stopped and drained, unless nothing but a rollback can follow it anyway.
+    pub(crate) async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        self.control().await?;
+        self.life.notice_drop();
+        let leftover = self.life.leftover();
+        if leftover != Leftover::Nothing && self.life.doom().is_none() {
+            self.life.recovering();
+            self.send(|carrier| Owned::recover(carrier, leftover == Leftover::Running));
+            self.control().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what must go out ahead of a user statement.
+    pub(crate) async fn mark(&mut self) -> Result<(), sqlx::Error> {
+        let Some(batch) = self.life.prelude() else { return Ok(()) };
+        let patience = self.patience;
+        self.life.marking();
+        self.send(|carrier| Owned::mark(carrier, batch, patience));
+        self.control().await
+    }
+
+    /// Sends COMMIT and waits until `limit` for its answer; the COMMIT itself is given up after `patience`.
+    /// A refused one is followed by a rollback that proves the connection.
+    pub(crate) async fn commit(
+        &mut self,
+        busy_until: Instant,
+        patience: Duration,
+        limit: Instant,
+    ) -> Committed {
+        let (undo, unseen) = self.life.committing();
+        self.send(|carrier| Owned::commit(carrier, undo, unseen, busy_until, patience));
+        match timeout_at(limit, self.control()).await {
+            Err(_elapsed) => Committed::Unanswered,
+            Ok(Ok(())) => Committed::Done,
+            Ok(Err(source)) => {
+                let gone = DB::transaction_gone(&source);
+                self.roll_back().await;
+                let outcome = self.life.outcome().unwrap_or(Outcome::Unknown);
+                Committed::Failed { source, outcome, gone }
+            }
+        }
+    }
+
+    /// Ends a session in autocommit: every statement was answered, so there is nothing to prove.
+    pub(crate) fn end_autocommit(&mut self) {
+        if let Some(wire) = self.wire() {
+            wire.mark_proven();
+        }
+        self.life.done(Outcome::Committed);
+    }
+
+    /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first.
+    pub(crate) async fn roll_back(&mut self) {
+        let _ = self.control().await;
+        if self.life.outcome().is_some() {
+            return;
+        }
+        self.life.notice_drop();
+        let in_flight = self.life.leftover() != Leftover::Nothing;
+        if matches!(self.place, Place::Here(_)) {
+            self.life.rolling_back();
+            self.send(|carrier| Owned::roll_back(carrier, in_flight));
+            let _ = self.control().await;
+        } else {
+            self.life.lost();
+        }
+    }
+
+    /// Ends a session whose owner is gone. COMMIT bounds itself; any other control statement that does not
+    /// answer is given up, and the connection with it.
+    pub(crate) async fn reap(&mut self) {
+        let bounded = match &self.place {
+            Place::Away(owned) => !matches!(owned.control, Control::Commit | Control::RollBack),
+            _ => false,
+        };
+        if bounded {
+            let until = Instant::now() + ABANDONED_CONTROL;
+            if timeout_at(until, self.control()).await.is_err() {
+                self.place = Place::Nowhere;
+            }
+        }
+        self.roll_back().await;
+    }
+}

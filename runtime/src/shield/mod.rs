@@ -1,0 +1,25 @@
+//! Everything that makes a session end in exactly one of commit or rollback.
+//!
+//! [`life`] decides, [`machine`] sends, [`owned`] keeps what was sent out of reach of whoever drops a future,
+//! [`reaper`] ends what nobody waits for, [`observe`] watches the user's statements, [`scanner`] refuses those
+//! that would end the transaction, [`body`] runs the user's function.
+
+mod body;
+mod life;
+mod line;
+mod machine;
+mod observe;
+mod owned;
+mod reaper;
+mod refuse;
+mod scanner;
+mod wire;
+
+pub use body::{Ended, Limits, Shielded, shielded};
+pub(crate) use life::State;
+pub(crate) use line::ControlLine;
+pub(crate) use machine::{Committed, Machine};
+pub(crate) use observe::{WatchedFuture, WatchedStream};
+pub use scanner::Dialect;
+pub(crate) use refuse::refuse;
+pub(crate) use wire::{Carrier, Wire};

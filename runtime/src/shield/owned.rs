@@ -1,0 +1,181 @@
+//! Futures that own the connection they work on.
+//!
+//! A control statement must not be interrupted by whoever drops a future of the caller's. Each is therefore
+//! a future of its own that owns the carrier of the connection, has no borrow of anything, and is kept in
+//! the session: dropping the caller's frame leaves it where it is, and the reaper takes it over as it is.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::reaper;
+use super::wire::Carrier;
+use crate::backend::{Begin, BoxFuture, Driver};
+
+/// Which control statement is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    Open,
+    Mark,
+    Recover,
+    Commit,
+    RollBack,
+}
+
+/// What came of one. Without a carrier the connection is closed.
+pub(crate) struct Answer<L> {
+    pub(crate) carrier: Option<L>,
+    /// `Ok(Some(_))` is what the unread rest of an earlier statement said.
+    pub(crate) result: Result<Option<sqlx::Error>, sqlx::Error>,
+}
+
+/// A control statement on its way, with the connection it owns.
+pub(crate) struct Owned<L> {
+    pub(crate) control: Control,
+    future: BoxFuture<'static, Answer<L>>,
+}
+
+impl<L> Owned<L> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Answer<L>> {
+        Pin::new(&mut self.future).poll(context)
+    }
+
+    /// BEGIN and what travels with it, within `patience`.
+    pub(crate) fn open<DB: Driver>(mut carrier: L, begin: Begin, patience: Duration) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let until = Instant::now() + patience;
+            let wire = carrier.wire();
+            wire.mark_unproven();
+            let sql = DB::begin(&mut wire.tag, &begin);
+            let answer = if sql.is_empty() {
+                Ok(Ok(()))
+            } else {
+                timeout_at(until, DB::batch(&mut wire.connection, sql)).await
+            };
+            if !matches!(answer, Ok(Ok(()))) {
+                DB::forget_settings(&mut wire.tag);
+            }
+            Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
+        });
+        Self { control: Control::Open, future }
+    }
+
+    /// The savepoint batch ahead of a user statement.
+    pub(crate) fn mark<DB: Driver>(mut carrier: L, batch: String, patience: Duration) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let until = Instant::now() + patience;
+            let wire = carrier.wire();
+            let answer = timeout_at(until, quiet_batch::<DB>(wire, batch)).await;
+            Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
+        });
+        Self { control: Control::Mark, future }
+    }
+
+    /// Ends what a dropped statement left: stops it where it still runs, then reads its rest.
+    pub(crate) fn recover<DB: Driver>(mut carrier: L, running: bool) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let wire = carrier.wire();
+            let result = reaper::quieten::<DB>(wire, running).await;
+            Answer { carrier: Some(carrier), result }
+        });
+        Self { control: Control::Recover, future }
+    }
+
+    /// COMMIT, sent again while another process holds the database's lock, until `busy_until`; given up
+    /// without an answer after `patience`.
+    pub(crate) fn commit<DB: Driver>(
+        mut carrier: L,
+        undo: Option<String>,
+        unseen: bool,
+        busy_until: Instant,
+        patience: Duration,
+    ) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let until = Instant::now() + patience;
+            let wire = carrier.wire();
+            let commit = DB::commit(&wire.tag, unseen);
+            let mut batch = undo.unwrap_or_default();
+            batch.push_str(&commit);
+            DB::permit_commit(&wire.tag);
+            let mut pause = Duration::from_millis(1);
+            let answer = loop {
+                let answer = timeout_at(until, quiet_batch::<DB>(wire, batch.clone())).await;
+                match &answer {
+                    Ok(Err(error)) if DB::is_busy(error) && Instant::now() < busy_until => {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(Duration::from_millis(50));
+                        // What was to be undone is undone; only the COMMIT was refused.
+                        batch.clear();
+                        batch.push_str(&commit);
+                    }
+                    _ => break answer,
+                }
+            };
+            if matches!(answer, Ok(Ok(()))) {
+                wire.mark_proven();
+            }
+            Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
+        });
+        Self { control: Control::Commit, future }
+    }
+
+    /// The ladder of the reaper.
+    pub(crate) fn roll_back<DB: Driver>(carrier: L, in_flight: bool) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let carrier = reaper::roll_back::<DB, L>(carrier, in_flight).await;
+            Answer { carrier, result: Ok(None) }
+        });
+        Self { control: Control::RollBack, future }
+    }
+}
+
+impl<L> Answer<L> {
+    /// Where no answer came in time nothing is known of the connection, and it is closed.
+    fn of<E>(carrier: L, answer: Result<Result<Option<sqlx::Error>, sqlx::Error>, E>) -> Self {
+        match answer {
+            Ok(result) => Self { carrier: Some(carrier), result },
+            Err(_elapsed) => Self {
+                carrier: None,
+                result: Err(sqlx::Error::Io(std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    "the server did not answer a control statement in time",
+                ))),
+            },
+        }
+    }
+}
+
+/// Sends a batch on a drained connection: sqlx hands an error that an earlier statement left on the wire to
+/// the next one, and does not send that one at all.
+async fn quiet_batch<DB: Driver>(
+    wire: &mut super::wire::Wire<DB>,
+    batch: String,
+) -> Result<(), sqlx::Error> {
+    if let Some(leftover) = DB::drain(&mut wire.connection, &wire.tag).await? {
+        return Err(leftover);
+    }
+    DB::batch(&mut wire.connection, batch.into()).await
+}
+
+/// Drives what `poll` polls; the form in which a session's owner waits for an owned future.
+pub(crate) async fn drive<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    poll_fn(poll).await
+}

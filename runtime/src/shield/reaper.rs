@@ -1,0 +1,130 @@
+//! How a session ends whose work shall not stay: the ladder from a ROLLBACK to closing the connection.
+//!
+//! | step | when | bound |
+//! |---|---|---|
+//! | ROLLBACK | always; with a statement in flight it waits behind that | 5 ms grace, 500 ms without one |
+//! | cancel on the server, over the endpoint's control connection (SQLite: the progress handler's flag) | a statement is in flight | 300 ms |
+//! | ROLLBACK once more, and the proof | a cancel was sent: once its answer is there, and this ROLLBACK answered, it can hit nobody else | 500 ms |
+//! | close, then terminate over the control connection | anything went unanswered | 200 ms, without the slot |
+//!
+//! The bounds are measured: 5 ms lets a statement that is about to answer do so, and the whole ladder ends
+//! within a second.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::wire::{Carrier, Wire};
+use crate::backend::Driver;
+
+/// How long a statement may still answer by itself.
+const GRACE: Duration = Duration::from_millis(5);
+/// How long the server may take for a cancel.
+const CANCEL: Duration = Duration::from_millis(300);
+/// How long it may take for a rollback.
+const ROLLBACK: Duration = Duration::from_millis(500);
+/// How long it may take to end a connection that we have closed.
+const TERMINATE: Duration = Duration::from_millis(200);
+/// The slot is free after this, whatever happened.
+const LADDER: Duration = Duration::from_millis(800);
+
+/// Rolls back and gives the carrier back where the connection is proven; closes it otherwise.
+pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
+    mut carrier: L,
+    in_flight: bool,
+) -> Option<L> {
+    let wire = carrier.wire();
+    wire.mark_unproven();
+    if prove(wire, in_flight).await {
+        wire.mark_proven();
+        return Some(carrier);
+    }
+    let line = std::sync::Arc::clone(&wire.line);
+    let terminate = DB::terminate(&wire.tag);
+    tracing::debug!("a connection could not be proven clean and is closed");
+    drop(carrier);
+    if let Some(sql) = terminate {
+        line.send(&sql, TERMINATE).await;
+    }
+    None
+}
+
+async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
+    let until = Instant::now() + LADDER;
+    let Wire { connection, tag, line, .. } = wire;
+    let cancelled = {
+        let mut rollback = DB::prove_clean(connection, tag, in_flight);
+        let patience = if in_flight { GRACE } else { ROLLBACK };
+        match timeout(patience, &mut rollback).await {
+            Ok(result) => return note(result),
+            Err(_elapsed) if !in_flight => return false,
+            Err(_elapsed) => {}
+        }
+        DB::interrupt(tag);
+        let cancel = async {
+            match DB::cancel(tag) {
+                Some(sql) => line.send(&sql, CANCEL).await,
+                None => true,
+            }
+        };
+        let (ended, cancelled) = tokio::join!(timeout_at(until, &mut rollback), cancel);
+        // An error here is the cancelled statement's own, or the cancel hit the ROLLBACK: the next one tells.
+        ended.is_ok() && cancelled
+    };
+    cancelled
+        && match timeout_at(until, DB::prove_clean(connection, tag, true)).await {
+            Ok(result) => note(result),
+            Err(_elapsed) => false,
+        }
+}
+
+fn note(result: Result<(), sqlx::Error>) -> bool {
+    if let Err(error) = &result {
+        tracing::debug!(%error, "a rollback failed");
+    }
+    result.is_ok()
+}
+
+/// Stops a statement that was dropped, where it still runs, and reads its rest, so that the session can go
+/// on. `Ok(Some(_))` is the statement's own error.
+pub(super) async fn quieten<DB: Driver>(
+    wire: &mut Wire<DB>,
+    running: bool,
+) -> Result<Option<sqlx::Error>, sqlx::Error> {
+    let until = Instant::now() + LADDER;
+    let Wire { connection, tag, line, .. } = wire;
+    let leftover = {
+        let mut drain = DB::drain(connection, tag);
+        if !running {
+            // Not cancelled: on PostgreSQL that would abort a transaction in which nothing went wrong.
+            return drain.await;
+        }
+        match timeout(GRACE, &mut drain).await {
+            Ok(result) => return result,
+            Err(_elapsed) => {}
+        }
+        DB::interrupt(tag);
+        let cancel = async {
+            match DB::cancel(tag) {
+                Some(sql) => line.send(&sql, CANCEL).await,
+                None => true,
+            }
+        };
+        let (ended, cancelled) = tokio::join!(timeout_at(until, &mut drain), cancel);
+        match ended {
+            Ok(result) if cancelled => result?,
+            _ => {
+                return Err(sqlx::Error::Io(std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    "a dropped statement could not be stopped",
+                )));
+            }
+        }
+    };
+    // The cancel may be noticed only now; a question that it may hit flushes it out.
+    match timeout_at(until, DB::drain(connection, tag)).await {
+        Ok(Ok(_)) => Ok(leftover),
+        Ok(Err(error)) => Err(error),
+        Err(_elapsed) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
+}

@@ -1,0 +1,211 @@
+//! Refuses, before it is sent, every statement that would begin or end a transaction or a savepoint.
+//!
+//! A session's transaction is the shield's alone: a `COMMIT` in a body, or DDL on `MySQL`, would persist half of
+//! the work and leave the later rollback without effect. What text cannot show (procedures, dynamic SQL, a changed
+//! `sql_mode`) is left to the proof at COMMIT.
+//!
+//! A statement is known by its first keyword. A prepared one is a single statement on `PostgreSQL` and `MySQL`, so
+//! no more than that is read; in text that is not prepared, and always on `SQLite`, whose driver runs every
+//! statement of the text, the scanner goes on behind each semicolon.
+
+mod keyword;
+mod lexer;
+mod refusal;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use self::keyword::Keyword;
+use self::lexer::{Lexer, Token};
+pub(crate) use self::refusal::Refusal;
+use self::refusal::Way;
+
+/// Whose SQL a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `PostgreSQL`.
+    Postgres,
+    /// `MySQL` and `MariaDB`.
+    MySql,
+    /// `SQLite`.
+    Sqlite,
+}
+
+/// The first statement of `sql` that must not run inside a session's transaction.
+#[inline]
+pub(crate) fn scan(dialect: Dialect, sql: &str, prepared: bool) -> Option<Refusal> {
+    Scanner {
+        dialect,
+        in_transaction: true,
+    }
+    .scan(sql, prepared)
+}
+
+/// The first statement of `sql` that must not run on a pooled connection outside of a transaction: it would leave
+/// one open, or locks. DDL passes.
+#[inline]
+pub(crate) fn scan_autocommit(dialect: Dialect, sql: &str, prepared: bool) -> Option<Refusal> {
+    Scanner {
+        dialect,
+        in_transaction: false,
+    }
+    .scan(sql, prepared)
+}
+
+/// Where a statement has its end, when that is not the next semicolon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    /// `SQLite`'s `CREATE TRIGGER … BEGIN …; END`.
+    Trigger,
+    /// `PostgreSQL`'s `CREATE FUNCTION … BEGIN ATOMIC …; END`.
+    Atomic,
+    /// `MariaDB`'s statements outside of a procedure: `BEGIN NOT ATOMIC …; END`, `IF … THEN …; END IF`.
+    Compound,
+    /// `MySQL`'s procedures, triggers and events: nothing marks their end.
+    Routine,
+}
+
+struct Scanner {
+    dialect: Dialect,
+    in_transaction: bool,
+}
+
+impl Scanner {
+    #[inline]
+    fn scan(&self, sql: &str, prepared: bool) -> Option<Refusal> {
+        let mut lexer = Lexer::new(self.dialect, sql);
+        let mut token = lexer.token();
+        while token == Token::Semicolon {
+            token = lexer.token();
+        }
+        let first = match token {
+            Token::Word(first) => first,
+            _ => Keyword::OTHER,
+        };
+        let (way, shape) = self.judge(first, &lexer);
+        if let Some((keyword, way)) = way {
+            return Some(Refusal::new(keyword, way, self.in_transaction));
+        }
+        let alone = prepared && self.dialect != Dialect::Sqlite && shape != Shape::Compound;
+        // The search for a byte is many times as fast as reading the tokens.
+        if alone || !lexer.rest().contains(&b';') {
+            return None;
+        }
+        self.scan_rest(lexer, first, shape)
+    }
+
+    /// Behind the first keyword of a text that may hold more statements.
+    fn scan_rest(
+        &self,
+        mut lexer: Lexer<'_>,
+        mut first: Keyword,
+        mut shape: Shape,
+    ) -> Option<Refusal> {
+        loop {
+            first = match shape {
+                Shape::Plain => skip_plain(&mut lexer)?,
+                Shape::Trigger => skip_trigger(&mut lexer)?,
+                Shape::Atomic => skip_atomic(&mut lexer)?,
+                Shape::Compound => skip_compound(&mut lexer, first)?,
+                Shape::Routine => return None,
+            };
+            let (way, next) = self.judge(first, &lexer);
+            if let Some((keyword, way)) = way {
+                return Some(Refusal::new(keyword, way, self.in_transaction));
+            }
+            if shape != Shape::Compound {
+                shape = next;
+            }
+        }
+    }
+
+    #[inline]
+    fn judge(&self, first: Keyword, rest: &Lexer<'_>) -> (Option<(&'static str, Way)>, Shape) {
+        let (refused, shape) = match self.dialect {
+            Dialect::Postgres => rules::postgres(first, rest),
+            Dialect::MySql => rules::mysql(first, rest),
+            Dialect::Sqlite => rules::sqlite(first, rest),
+        };
+        (
+            refused.filter(|&(_, way)| self.in_transaction || way != Way::Implicit),
+            shape,
+        )
+    }
+}
+
+/// Moves behind the next semicolon.
+fn pass_semicolon(lexer: &mut Lexer<'_>) -> Option<()> {
+    loop {
+        match lexer.token() {
+            Token::Semicolon => return Some(()),
+            Token::End => return None,
+            _ => {}
+        }
+    }
+}
+
+/// The first word of the statement that starts here, or of the next one that starts with a word.
+fn first_word(lexer: &mut Lexer<'_>) -> Option<Keyword> {
+    loop {
+        match lexer.token() {
+            Token::Semicolon => {}
+            Token::Word(first) => return Some(first),
+            Token::End => return None,
+            _ => pass_semicolon(lexer)?,
+        }
+    }
+}
+
+/// Like all of its siblings: the first word of the next statement, `None` at the end of the text.
+fn skip_plain(lexer: &mut Lexer<'_>) -> Option<Keyword> {
+    pass_semicolon(lexer)?;
+    first_word(lexer)
+}
+
+/// A trigger's body holds plain statements only, so the first of them called `END` closes it.
+fn skip_trigger(lexer: &mut Lexer<'_>) -> Option<Keyword> {
+    while skip_plain(lexer)? != Keyword::END {}
+    skip_plain(lexer)
+}
+
+fn skip_atomic(lexer: &mut Lexer<'_>) -> Option<Keyword> {
+    let mut depth = 0_u32;
+    loop {
+        match lexer.token() {
+            Token::Word(Keyword::BEGIN) if lexer.peek() == Token::Word(Keyword::ATOMIC) => {
+                depth += 1
+            }
+            Token::Word(Keyword::CASE) if depth > 0 => depth += 1,
+            Token::Word(Keyword::END) if depth > 0 => depth -= 1,
+            Token::Semicolon if depth == 0 => return first_word(lexer),
+            Token::End => return None,
+            _ => {}
+        }
+    }
+}
+
+/// What follows the compound counts as part of it: a block inside it and a transaction behind it both start with
+/// `BEGIN`, which therefore passes.
+fn skip_compound(lexer: &mut Lexer<'_>, first: Keyword) -> Option<Keyword> {
+    let mut starts = matches!(first, Keyword::LOOP | Keyword::REPEAT);
+    loop {
+        starts = match lexer.token() {
+            Token::End => return None,
+            // The sign stands behind a label.
+            Token::Semicolon
+            | Token::Sign(b':')
+            | Token::Word(
+                Keyword::ATOMIC
+                | Keyword::BEGIN
+                | Keyword::DO
+                | Keyword::ELSE
+                | Keyword::LOOP
+                | Keyword::REPEAT
+                | Keyword::THEN,
+            ) => true,
+            Token::Word(first) if starts => return Some(first),
+            _ => false,
+        }
+    }
+}

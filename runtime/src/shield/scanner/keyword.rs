@@ -1,0 +1,55 @@
+//! One word of SQL as a number, so that the rules can `match` on it.
+
+/// An unquoted word or a quoted name, upper-cased (ASCII only, as the servers do for keywords) and packed. Words of more
+/// than sixteen bytes are no keyword of ours and all become [`Keyword::OTHER`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keyword(u128);
+
+impl Keyword {
+    pub(super) const OTHER: Self = Self(0);
+
+    /// Case folds by clearing one bit: no character of a word but a letter becomes a letter by that.
+    const FOLD: u128 = u128::from_le_bytes([0xDF; 16]);
+
+    pub(super) const fn pack(word: &[u8]) -> Self {
+        if word.len() > 16 {
+            return Self::OTHER;
+        }
+        let mut bytes = [0; 16];
+        let mut at = 0;
+        while at < word.len() {
+            bytes[at] = word[at];
+            at += 1;
+        }
+        Self(u128::from_le_bytes(bytes) & Self::FOLD)
+    }
+
+    /// [`pack`](Self::pack) of the first `length` bytes, by one load where the text goes on for long enough.
+    #[inline]
+    pub(super) fn pack_start(text: &[u8], length: usize) -> Self {
+        match text.first_chunk() {
+            Some(bytes) if (1..=16).contains(&length) => {
+                let surplus = 8 * (16 - length);
+                let packed = u128::from_le_bytes(*bytes) << surplus >> surplus;
+                Self(packed & Self::FOLD)
+            }
+            _ => Self::pack(&text[..length]),
+        }
+    }
+}
+
+macro_rules! keywords {
+    ($($word:ident)*) => {
+        impl Keyword {
+            $(pub(super) const $word: Self = Self::pack(stringify!($word).as_bytes());)*
+        }
+    };
+}
+
+keywords! {
+    ABORT ALTER ANALYZE ATOMIC AUTOCOMMIT BACKUP BEGIN CACHE CASE CHANGE CHECK CLONE COMMIT COMPLETION_TYPE CREATE DEFAULT
+    DO DROP E ELSE END EVENT EXPLAIN FLUSH FOR FUNCTION GRANT IF IMPORT INDEX INSTALL LOAD LOCK LOOP MASTER NOT OPTIMIZE
+    OR PACKAGE PASSWORD PERSIST PLAN PREPARE PREPARED PROCEDURE QUERY RELEASE RENAME REPAIR REPEAT REPLACE REPLICATION
+    RESET REVOKE ROLE ROLLBACK SAVEPOINT SET START STATEMENT STOP TABLE TABLES TEMP TEMPORARY THEN TO TRANSACTION TRIGGER
+    TRUNCATE UNINSTALL UNLOCK VIEW WHILE WORK XA
+}

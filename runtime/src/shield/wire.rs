@@ -1,0 +1,49 @@
+//! A connection with what we know about it, as the shield sees it.
+
+use std::sync::Arc;
+
+use super::line::ControlLine;
+use crate::backend::Driver;
+
+/// A connection and its tag. It is *proven* when no transaction is open on it and question and answer are
+/// in step. It is marked unproven before anything that may change that is sent, and proven by a proven end
+/// alone; an unproven wire that is dropped is closed, never used again.
+pub(crate) struct Wire<DB: Driver> {
+    pub(crate) connection: DB::Connection,
+    pub(crate) tag: DB::Tag,
+    pub(crate) line: Arc<ControlLine<DB>>,
+    proven: bool,
+}
+
+impl<DB: Driver> Wire<DB> {
+    pub(crate) fn new(connection: DB::Connection, tag: DB::Tag, line: Arc<ControlLine<DB>>) -> Self {
+        Self { connection, tag, line, proven: true }
+    }
+
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    pub(crate) fn mark_unproven(&mut self) {
+        self.proven = false;
+    }
+
+    pub(crate) fn mark_proven(&mut self) {
+        self.proven = true;
+    }
+}
+
+impl<DB: Driver> Drop for Wire<DB> {
+    fn drop(&mut self) {
+        // A thread that works for nobody would keep the database's lock until it is done.
+        if !self.proven {
+            DB::interrupt(&self.tag);
+        }
+    }
+}
+
+/// What carries a wire: the pool's lease. Dropping a carrier whose wire is unproven closes the connection
+/// and frees its slot.
+pub(crate) trait Carrier<DB: Driver>: Send + 'static {
+    fn wire(&mut self) -> &mut Wire<DB>;
+}

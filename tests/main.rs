@@ -1,0 +1,15 @@
+//! The behaviours of steadfast on real servers, a file each; the same source for the three databases.
+//!
+//! `cargo xtask test` starts the servers and says where they are. Every test has a schema, database or file
+//! of its own, and looks at what happened through a plain sqlx connection.
+
+#![allow(
+    clippy::pedantic,
+    missing_docs,
+    reason = "tests are read for what they show; their names are their documentation"
+)]
+
+#[macro_use]
+mod support;
+
+mod endings;

@@ -1,0 +1,108 @@
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool};
+
+pub type Db = sqlx::MySql;
+pub type Session = steadfast::MySqlSession;
+pub type Pool = steadfast::MySqlSessionPool;
+pub type Plain = MySqlPool;
+pub type Connection = MySqlConnection;
+pub const NAME: &str = "mysql";
+pub const ERROR_DOOMS: bool = false;
+pub const DROP_DOOMS_SESSION: bool = true;
+pub const SLOW: &str = "SELECT SLEEP(30)";
+pub const WHICH: &str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
+
+pub fn server_url() -> String {
+    std::env::var("TEST_MYSQL_URL").expect("run the tests with `cargo xtask test`: TEST_MYSQL_URL is not set")
+}
+
+/// SQL in the words of this database: `$1`, `$2` … must stand in order.
+pub fn sql(text: &str) -> AssertSqlSafe<String> {
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '$' && chars.peek().is_some_and(char::is_ascii_digit) {
+            out.push('?');
+            while chars.peek().is_some_and(char::is_ascii_digit) {
+                chars.next();
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    AssertSqlSafe(out)
+}
+
+/// A database of its own.
+pub struct Place {
+    pub url: String,
+    pub name: String,
+    pub plain: Plain,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        let name = format!("t{:016x}", fastrand::u64(..));
+        let mut admin = MySqlConnection::connect(&server_url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
+        admin.close().await.unwrap();
+        let server = server_url();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        let url = format!("{base}/{name}");
+        let plain = sqlx::mysql::MySqlPoolOptions::new().max_connections(3).connect(&url).await.unwrap();
+        sqlx::raw_sql(
+            "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
+             INSERT INTO accounts VALUES (0,1000),(1,1000),(2,1000),(3,1000),(4,1000),(5,1000),(6,1000),(7,1000),(8,1000),(9,1000);
+             CREATE TABLE notes (id BIGINT PRIMARY KEY, body VARCHAR(200) NOT NULL, CONSTRAINT notes_body_key UNIQUE (body));",
+        )
+        .execute(&plain)
+        .await
+        .unwrap();
+        Self { url, name, plain }
+    }
+
+    pub async fn pool(&self, max: u32) -> Pool {
+        self.builder(max).connect().await.unwrap()
+    }
+
+    pub fn builder(&self, max: u32) -> steadfast::PoolBuilder<Db> {
+        Pool::builder().primary(&self.url).max_connections(max)
+    }
+
+    pub async fn open_transactions(&self) -> i64 {
+        // The control query's own snapshot is no transaction of ours: it has its own connection id.
+        sqlx::query_scalar(
+            "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+             ON p.id = t.trx_mysql_thread_id WHERE p.db = ? AND p.id <> CONNECTION_ID()",
+        )
+        .bind(&self.name)
+        .fetch_one(&self.plain)
+        .await
+        .unwrap()
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.plain).await.unwrap()
+    }
+
+    pub async fn cents(&self, id: i64) -> i64 {
+        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = ?").bind(id).fetch_one(&self.plain).await.unwrap()
+    }
+
+    pub async fn total(&self) -> i64 {
+        sqlx::query_scalar("SELECT CAST(sum(cents) AS SIGNED) FROM accounts").fetch_one(&self.plain).await.unwrap()
+    }
+}
+
+pub async fn slow_is_running(place: &Place) {
+    super::eventually("the slow statement runs", || async {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM information_schema.processlist WHERE db = ? AND info LIKE '%SLEEP(30)%' AND id <> CONNECTION_ID()",
+        )
+        .bind(&place.name)
+        .fetch_one(&place.plain)
+        .await
+        .unwrap()
+            > 0
+    })
+    .await;
+}

@@ -1,0 +1,101 @@
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use std::time::Duration;
+
+pub type Db = sqlx::Postgres;
+pub type Session = steadfast::PgSession;
+pub type Pool = steadfast::PgSessionPool;
+pub type Plain = PgPool;
+pub type Connection = PgConnection;
+pub const NAME: &str = "postgres";
+/// Whether a statement that failed, or was dropped, leaves the rest of its level refused.
+pub const ERROR_DOOMS: bool = true;
+pub const DROP_DOOMS_SESSION: bool = false;
+/// A statement that takes 30 seconds.
+pub const SLOW: &str = "SELECT pg_sleep(30)";
+
+pub fn server_url() -> String {
+    std::env::var("TEST_POSTGRES_URL").expect("run the tests with `cargo xtask test`: TEST_POSTGRES_URL is not set")
+}
+
+/// SQL in the words of this database.
+pub fn sql(text: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(text.to_owned())
+}
+
+/// A schema of its own.
+pub struct Place {
+    pub url: String,
+    pub name: String,
+    pub plain: Plain,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        let name = format!("t{:016x}", fastrand::u64(..));
+        let mut admin = PgConnection::connect(&server_url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {name}"))).execute(&mut admin).await.unwrap();
+        admin.close().await.unwrap();
+        let url = format!("{}?application_name={name}&options[search_path]={name}", server_url());
+        let plain_url = format!("{}?application_name=plain&options[search_path]={name}", server_url());
+        let plain = sqlx::postgres::PgPoolOptions::new().max_connections(3).connect(&plain_url).await.unwrap();
+        sqlx::raw_sql(
+            "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
+             INSERT INTO accounts SELECT n, 1000 FROM generate_series(0, 9) n;
+             CREATE TABLE notes (id BIGINT PRIMARY KEY, body TEXT NOT NULL CONSTRAINT notes_body_key UNIQUE);",
+        )
+        .execute(&plain)
+        .await
+        .unwrap();
+        Self { url, name, plain }
+    }
+
+    pub async fn pool(&self, max: u32) -> Pool {
+        self.builder(max).connect().await.unwrap()
+    }
+
+    pub fn builder(&self, max: u32) -> steadfast::PoolBuilder<Db> {
+        Pool::builder().primary(&self.url).max_connections(max)
+    }
+
+    /// Transactions that connections of this place have open on the server.
+    pub async fn open_transactions(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND xact_start IS NOT NULL")
+            .bind(&self.name)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.plain).await.unwrap()
+    }
+
+    pub async fn cents(&self, id: i64) -> i64 {
+        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1").bind(id).fetch_one(&self.plain).await.unwrap()
+    }
+
+    pub async fn total(&self) -> i64 {
+        sqlx::query_scalar("SELECT sum(cents)::bigint FROM accounts").fetch_one(&self.plain).await.unwrap()
+    }
+}
+
+/// Waits until the server runs a slow statement for this place.
+pub async fn slow_is_running(place: &Place) {
+    super::eventually("the slow statement runs", || async {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND state = 'active' AND query LIKE '%pg_sleep%'",
+        )
+        .bind(&place.name)
+        .fetch_one(&place.plain)
+        .await
+        .unwrap()
+            > 0
+    })
+    .await;
+}
+
+/// The server's id of the connection that answers.
+pub const WHICH: &str = "SELECT pg_backend_pid()::bigint";
+
+#[allow(dead_code)]
+pub const NAP: Duration = Duration::from_millis(1);

@@ -1,0 +1,12 @@
+use steadfast::retry;
+
+#[derive(Debug)]
+struct Refused;
+
+#[retry]
+async fn fetch(url: &str) -> Result<usize, Refused> {
+    let _ = url;
+    Err(Refused)
+}
+
+fn main() {}

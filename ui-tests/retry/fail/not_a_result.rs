@@ -1,0 +1,8 @@
+use steadfast::retry;
+
+#[retry]
+async fn fetch(url: &str) -> usize {
+    url.len()
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use steadfast::SessionError;
+
+#[derive(Debug, SessionError)]
+enum BankError {
+    Refused,
+    Db(#[session] steadfast::Error),
+}
+
+fn main() {
+    let _ = (BankError::Refused, BankError::Db);
+}

@@ -1,0 +1,12 @@
+use steadfast::{PgSession, with_session};
+
+#[derive(Debug)]
+struct Refused;
+
+#[with_session]
+async fn transfer(session: &mut PgSession) -> Result<(), Refused> {
+    let _ = session;
+    Err(Refused)
+}
+
+fn main() {}

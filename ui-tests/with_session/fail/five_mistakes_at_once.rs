@@ -1,0 +1,12 @@
+use steadfast::{PgSession, db_error_handling, retry, with_session};
+
+#[with_session(isolatoin = serializable, timeout = "5")]
+#[retry(max = 0)]
+#[db_error_handling(uniqe => steadfast::Error::from(sqlx::Error::RowNotFound))]
+async fn transfer(session: &mut PgSession, log: &mut Vec<String>) -> Result<(), steadfast::Error> {
+    let _ = session;
+    log.push("started".to_owned());
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use steadfast::retry as r;
+use steadfast::{PgSession, with_session};
+
+#[with_session]
+#[cfg_attr(all(), r(max = 3))]
+async fn transfer(session: &mut PgSession) -> Result<(), steadfast::Error> {
+    let _ = session;
+    Ok(())
+}
+
+fn main() {}

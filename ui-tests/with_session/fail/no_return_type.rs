@@ -1,0 +1,8 @@
+use steadfast::{PgSession, with_session};
+
+#[with_session]
+async fn transfer(session: &mut PgSession) {
+    let _ = session;
+}
+
+fn main() {}

@@ -5,6 +5,7 @@
 
 #![allow(
     clippy::pedantic,
+    unreachable_pub,
     missing_docs,
     reason = "tests are read for what they show; their names are their documentation"
 )]

@@ -78,7 +78,11 @@ pub(crate) async fn verify<B: Branch>(
             .map(|left| none(left.promise, left.count)),
     );
     checks.push(none(
-        "no open transaction on the server",
+        if bank.engine.is_server() {
+            "no open transaction on the server"
+        } else {
+            "no open transaction, no lock"
+        },
         usize::try_from(open)?,
     ));
     for (fate, promise) in [

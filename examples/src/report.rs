@@ -11,7 +11,7 @@ pub struct Report {
 }
 
 /// How wide the left column is.
-const LABEL: usize = 42;
+const LABEL: usize = 44;
 
 impl Report {
     /// Says what is going to happen.
@@ -88,7 +88,10 @@ fn line(label: &str, value: &str, note: &str) {
         Some((end, _)) => format!("{}…", &label[..end - 1]),
         None => label.to_owned(),
     };
-    println!("{}", format!("  {label:<LABEL$} {value:>10}  {note}").trim_end());
+    println!(
+        "{}",
+        format!("  {label:<LABEL$} {value:>10}  {note}").trim_end()
+    );
 }
 
 fn print_calls(style: Style, args: &Args, tally: &Tally) {

@@ -180,6 +180,34 @@ pub(crate) fn local(name: &str) -> Ident {
     Ident::new(&format!("__steadfast_{name}"), Span::mixed_site())
 }
 
+/// The same name, shown to the user at `span`.
+pub(crate) fn local_at(name: &str, span: Span) -> Ident {
+    let span = Span::mixed_site().located_at(span);
+    Ident::new(&format!("__steadfast_{name}"), span)
+}
+
+/// A span that shows the user's token and is still known as generated, so that no lint takes it for
+/// the user's code. Errors about one trait at one such span are reported once.
+pub(crate) fn shown_at(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// The tokens with every span at one place.
+pub(crate) fn gather_at(tokens: TokenStream, span: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|tree| match tree {
+        TokenTree::Group(group) => {
+            let mut moved = Group::new(group.delimiter(), gather_at(group.stream(), span));
+            moved.set_span(span);
+            TokenTree::Group(moved)
+        }
+        mut tree => {
+            tree.set_span(span.resolved_at(tree.span()).located_at(span));
+            tree
+        }
+    });
+    moved.collect()
+}
+
 /// The one name that an argument binds, with its `mut`, unless it is a true pattern.
 pub(crate) fn simple_name(pattern: &Pat) -> Option<&PatIdent> {
     match pattern {

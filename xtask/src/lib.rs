@@ -4,3 +4,8 @@
 pub mod database;
 pub mod proxy;
 pub mod servers;
+
+/// Its code has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../CONTRIBUTING.md")]
+pub struct Contributing;

@@ -174,7 +174,7 @@ fn skip_atomic(lexer: &mut Lexer<'_>) -> Option<Keyword> {
     loop {
         match lexer.token() {
             Token::Word(Keyword::BEGIN) if lexer.peek() == Token::Word(Keyword::ATOMIC) => {
-                depth += 1
+                depth += 1;
             }
             Token::Word(Keyword::CASE) if depth > 0 => depth += 1,
             Token::Word(Keyword::END) if depth > 0 => depth -= 1,

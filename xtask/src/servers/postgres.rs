@@ -85,11 +85,16 @@ impl Kind for PostgresKind {
             port.to_string().into(),
         ];
         arguments.extend(["-k".into(), home.path().into()]);
-        for setting in [
+        let mut settings = vec![
             "listen_addresses=127.0.0.1",
             "max_connections=200",
             "dynamic_shared_memory_type=mmap",
-        ] {
+        ];
+        if cfg!(target_os = "linux") {
+            // After a crash the server syncs its whole data folder: in one call 0.15 s, file by file 1 to 4 s.
+            settings.push("recovery_init_sync_method=syncfs");
+        }
+        for setting in settings {
             arguments.extend(["-c".into(), setting.into()]);
         }
         arguments.extend(options.arguments("-c", "fsync=off"));

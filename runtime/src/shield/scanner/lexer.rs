@@ -229,7 +229,7 @@ impl<'text> Lexer<'text> {
             }
             // SQLite takes a byte order mark for a blank.
             (0xEF, Some(0xBB)) if self.dialect == Dialect::Sqlite && self.byte(2) == Some(0xBF) => {
-                self.at += 3
+                self.at += 3;
             }
             _ => return false,
         }

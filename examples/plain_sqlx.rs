@@ -203,30 +203,33 @@ fn backoff(attempt: u32) -> Duration {
     most.mul_f64(fastrand::f64())
 }
 
-async fn run<DB: sqlx::Database>(pool: Pool<DB>, args: &Args, bank: &Bank) -> anyhow::Result<Report>
+async fn run<DB: sqlx::Database>(pool: Pool<DB>, args: &Args, bank: &Bank) -> anyhow::Result<bool>
 where
     PlainBranch<DB>: Branch,
 {
+    bank.set_up().await?;
+    Report::announce("plain sqlx", args, bank);
     let branch = Arc::new(PlainBranch {
         pool,
         retries: Retries::default(),
     });
     let tally = steadfast_examples::run(Arc::clone(&branch), args).await;
-    Report::of(branch.as_ref(), args, bank, &tally).await
+    let report = Report::of(branch.as_ref(), args, bank, &tally).await?;
+    match report.broken() {
+        0 => println!("Every promise held this time."),
+        1 => println!("1 promise broken, and no error said so."),
+        broken => println!("{broken} promises broken, and no error said so."),
+    }
+    Ok(true)
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn start() -> anyhow::Result<bool> {
     let args = Args::read();
-    let bank = Bank::open(&args).await?;
-    Report::announce("plain sqlx", &args, &bank);
-    let report = match bank.engine {
+    let bank = Bank::find(&args)?;
+    match bank.engine {
         Engine::Postgres => {
-            let pool = PgPoolOptions::new()
-                .max_connections(10)
-                .connect(&bank.url)
-                .await?;
-            run(pool, &args, &bank).await?
+            let pool = PgPoolOptions::new().max_connections(10);
+            run(pool.connect(&bank.url).await?, &args, &bank).await
         }
         Engine::MySql => {
             // In front of each BEGIN it would fail for good on a connection that came back inside a transaction.
@@ -234,32 +237,21 @@ async fn main() -> anyhow::Result<ExitCode> {
                 MySqlPoolOptions::new()
                     .max_connections(10)
                     .after_connect(|connection, _| {
-                        Box::pin(async move {
-                            sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-                                .execute(connection)
-                                .await?;
-                            Ok(())
-                        })
+                        let isolation =
+                            sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+                        Box::pin(async move { isolation.execute(connection).await.map(|_| ()) })
                     });
-            run(pool.connect(&bank.url).await?, &args, &bank).await?
+            run(pool.connect(&bank.url).await?, &args, &bank).await
         }
         Engine::Sqlite => {
             let options = bank.sqlite()?.busy_timeout(Duration::from_secs(5));
-            run(
-                SqlitePoolOptions::new()
-                    .max_connections(10)
-                    .connect_with(options)
-                    .await?,
-                &args,
-                &bank,
-            )
-            .await?
+            let pool = SqlitePoolOptions::new().max_connections(10);
+            run(pool.connect_with(options).await?, &args, &bank).await
         }
-    };
-    match report.broken() {
-        0 => println!("Every promise held this time."),
-        1 => println!("1 promise broken, and no error said so."),
-        broken => println!("{broken} promises broken, and no error said so."),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit_code(start().await)
 }

@@ -20,6 +20,7 @@ use steadfast::{
 };
 use steadfast_examples::{
     Args, Bank, Branch, Engine, Leftover, OnPurpose, Order, Refusal, Report, Statements, Step,
+    exit_code,
 };
 
 #[derive(Debug, thiserror::Error, SessionError)]
@@ -159,59 +160,48 @@ branch!(postgres: PgSession over Postgres, sql: Statements::DOLLARS);
 branch!(mysql: MySqlSession over MySql, sql: Statements::QUESTION_MARKS);
 branch!(sqlite: SqliteSession over Sqlite, sql: Statements::DOLLARS);
 
-async fn run<DB: Backend>(pool: SessionPool<DB>, args: &Args, bank: &Bank) -> anyhow::Result<Report>
+async fn run<DB: Backend>(pool: SessionPool<DB>, args: &Args, bank: &Bank) -> anyhow::Result<bool>
 where
     SteadfastBranch<DB>: Branch,
 {
+    bank.set_up().await?;
+    Report::announce("steadfast quickstart", args, bank);
     let branch = Arc::new(SteadfastBranch { pool });
     let tally = steadfast_examples::run(Arc::clone(&branch), args).await;
     let report = Report::of(branch.as_ref(), args, bank, &tally).await?;
     branch.pool.close().await;
-    Ok(report)
-}
-
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::read();
-    let bank = Bank::open(&args).await?;
-    Report::announce("steadfast quickstart", &args, &bank);
-    let report = match bank.engine {
-        Engine::Postgres => {
-            run(
-                SessionPool::<Postgres>::connect(&bank.url).await?,
-                &args,
-                &bank,
-            )
-            .await?
-        }
-        Engine::MySql => {
-            run(
-                SessionPool::<MySql>::connect(&bank.url).await?,
-                &args,
-                &bank,
-            )
-            .await?
-        }
-        Engine::Sqlite => {
-            let pool = SessionPool::<Sqlite>::builder()
-                .primary_with(bank.sqlite()?)
-                .connect()
-                .await?;
-            run(pool, &args, &bank).await?
-        }
-    };
     if report.broken() > 0 {
         println!("Broken promises: {}.", report.broken());
-    } else if !report.holds() {
+    } else if report.holds() {
+        println!("Every promise held.");
+    } else {
         println!(
             "Every promise held, but a kind of fault never happened: ask for more transfers or more chaos."
         );
-    } else {
-        println!("Every promise held.");
     }
-    Ok(if report.holds() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(report.holds())
+}
+
+async fn start() -> anyhow::Result<bool> {
+    let args = Args::read();
+    let bank = Bank::find(&args)?;
+    match bank.engine {
+        Engine::Postgres => {
+            let pool = SessionPool::<Postgres>::connect(&bank.url).await?;
+            run(pool, &args, &bank).await
+        }
+        Engine::MySql => {
+            let pool = SessionPool::<MySql>::connect(&bank.url).await?;
+            run(pool, &args, &bank).await
+        }
+        Engine::Sqlite => {
+            let pool = SessionPool::<Sqlite>::builder().primary_with(bank.sqlite()?);
+            run(pool.connect().await?, &args, &bank).await
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit_code(start().await)
 }

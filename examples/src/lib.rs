@@ -17,5 +17,5 @@ pub use args::Args;
 pub use bank::{Bank, Engine, Statements};
 pub use chaos::{Mischief, OnPurpose, Order, Step};
 pub use checks::{Check, Leftover};
-pub use report::Report;
+pub use report::{Report, exit_code};
 pub use workload::{Branch, Fate, Refusal, Retries, Tally, run};

@@ -1,5 +1,7 @@
 //! What a reader sees at the end.
 
+use std::process::ExitCode;
+
 use crate::style::{Style, span, thousands};
 use crate::{Args, Bank, Branch, Check, Fate, Tally, checks};
 
@@ -76,6 +78,25 @@ impl Report {
     #[must_use]
     pub fn broken(&self) -> usize {
         self.checks.iter().filter(|check| !check.holds).count()
+    }
+}
+
+/// How a run ends for whoever started it: 0 if it went well, else 1, and an error in one line.
+pub fn exit_code(result: anyhow::Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let mut said = error.to_string();
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                // Many an error repeats the one it wraps.
+                if !said.contains(&cause) {
+                    said = format!("{said}: {cause}");
+                }
+            }
+            eprintln!("error: {said}");
+            ExitCode::FAILURE
+        }
     }
 }
 

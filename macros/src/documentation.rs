@@ -24,7 +24,9 @@ pub(crate) fn attributes(plan: &Plan, function: &Function) -> TokenStream {
     if !has_errors_section(&function.attributes) {
         text.push_str("\n\n# Errors\n\n");
         text.push_str(match plan.session {
-            Some(_) => "Those of the body, and those of a session that cannot be opened or committed.",
+            Some(_) => {
+                "Those of the body, and those of a session that cannot be opened or committed."
+            }
             None => "Those of the body.",
         });
     }

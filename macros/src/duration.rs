@@ -31,7 +31,8 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// How a duration is written, for every message that refuses one.
-pub(crate) const EXAMPLES: &str = "write a number and a unit, such as `\"250ms\"`, `\"5s\"`, `\"1.5s\"`, `\"2m\"` or `\"1h\"`";
+pub(crate) const EXAMPLES: &str =
+    "write a number and a unit, such as `\"250ms\"`, `\"5s\"`, `\"1.5s\"`, `\"2m\"` or `\"1h\"`";
 
 /// `number × scale`, if that is a whole number which fits.
 fn millis(number: &str, scale: u64) -> Option<u64> {

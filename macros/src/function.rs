@@ -9,7 +9,7 @@ use syn::{
     Visibility, token,
 };
 
-use crate::types;
+use crate::{spans, types};
 
 /// A free function, a method, or the declaration of one in a trait.
 pub(crate) struct Function {
@@ -114,6 +114,11 @@ impl Function {
             .map_or_else(|| quote!(()), types::without_impl)
     }
 
+    /// Where the compiler shows what is wrong with the error type.
+    pub(crate) fn error_span(&self) -> Span {
+        self.output().map_or_else(Span::call_site, spans::of_error)
+    }
+
     /// Where a mistake about the return type belongs.
     pub(crate) fn output_span(&self) -> TokenStream {
         match self.output() {
@@ -178,34 +183,6 @@ pub(crate) const OPERATION: &str = "__STEADFAST_OPERATION";
 /// A name for a generated variable, invisible to the user's body.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(&format!("__steadfast_{name}"), Span::mixed_site())
-}
-
-/// The same name, shown to the user at `span`.
-pub(crate) fn local_at(name: &str, span: Span) -> Ident {
-    let span = Span::mixed_site().located_at(span);
-    Ident::new(&format!("__steadfast_{name}"), span)
-}
-
-/// A span that shows the user's token and is still known as generated, so that no lint takes it for
-/// the user's code. Errors about one trait at one such span are reported once.
-pub(crate) fn shown_at(span: Span) -> Span {
-    Span::call_site().located_at(span)
-}
-
-/// The tokens with every span at one place.
-pub(crate) fn gather_at(tokens: TokenStream, span: Span) -> TokenStream {
-    let moved = tokens.into_iter().map(|tree| match tree {
-        TokenTree::Group(group) => {
-            let mut moved = Group::new(group.delimiter(), gather_at(group.stream(), span));
-            moved.set_span(span);
-            TokenTree::Group(moved)
-        }
-        mut tree => {
-            tree.set_span(span.resolved_at(tree.span()).located_at(span));
-            tree
-        }
-    });
-    moved.collect()
 }
 
 /// The one name that an argument binds, with its `mut`, unless it is a true pattern.

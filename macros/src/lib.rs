@@ -10,6 +10,7 @@ mod function;
 mod options;
 mod retry;
 mod session_error;
+mod spans;
 mod stack;
 mod steps;
 mod suggest;

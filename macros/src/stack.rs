@@ -104,13 +104,16 @@ fn take(attribute: &mut Attribute) {
 fn sibling(attribute: &Attribute, roots: &[String]) -> Option<Door> {
     let path = attribute.path();
     let last = path.segments.last()?;
-    let door = Door::ALL.into_iter().find(|door| last.ident == door.name())?;
+    let door = Door::ALL
+        .into_iter()
+        .find(|door| last.ident == door.name())?;
     let mut prefix = path.clone();
     prefix.leading_colon = None;
     prefix.segments.pop();
     prefix.segments.pop_punct();
     let prefix = prefix.to_token_stream().to_string();
-    let says = || matches!(&attribute.meta, Meta::List(list) if root(list.tokens.clone()).is_some());
+    let says =
+        || matches!(&attribute.meta, Meta::List(list) if root(list.tokens.clone()).is_some());
     (prefix.is_empty() || roots.contains(&prefix) || says()).then_some(door)
 }
 
@@ -119,9 +122,8 @@ fn roots(args: &TokenStream, attributes: &[Attribute]) -> Vec<String> {
     let mut roots = vec!["steadfast".to_owned()];
     roots.extend(root(args.clone()));
     for attribute in attributes {
-        let ours = |segment: &PathSegment| {
-            Door::ALL.iter().any(|door| segment.ident == door.name())
-        };
+        let ours =
+            |segment: &PathSegment| Door::ALL.iter().any(|door| segment.ident == door.name());
         if attribute.path().segments.last().is_some_and(ours) {
             if let Meta::List(list) = &attribute.meta {
                 roots.extend(root(list.tokens.clone()));
@@ -227,7 +229,13 @@ mod tests {
 
     #[test]
     fn a_second_of_a_kind_is_a_mistake() {
-        let (_, kept, mistakes) = gather(Door::Retry, parse_quote!(#[retry(max = 2)] fn f() {}));
+        let (_, kept, mistakes) = gather(
+            Door::Retry,
+            parse_quote!(
+                #[retry(max = 2)]
+                fn f() {}
+            ),
+        );
         assert!(kept.contains("retry (__steadfast_taken)"), "{kept}");
         assert!(mistakes.contains("`#[retry]` is given twice"), "{mistakes}");
     }

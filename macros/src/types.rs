@@ -33,6 +33,45 @@ pub(crate) fn last_word(ty: &Type) -> Option<String> {
     }
 }
 
+/// Whether it bears the name of a type that is neither a `Result` nor a session, and that nobody gives
+/// to one of these.
+pub(crate) fn is_common(ty: &Type) -> bool {
+    const COMMON: [&str; 31] = [
+        "bool",
+        "char",
+        "str",
+        "String",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "u128",
+        "usize",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "i128",
+        "isize",
+        "f32",
+        "f64",
+        "Option",
+        "Vec",
+        "Box",
+        "Arc",
+        "Rc",
+        "HashMap",
+        "BTreeMap",
+        "HashSet",
+        "Transaction",
+        "PoolConnection",
+        "Pool",
+        "PgPool",
+        "SqlitePool",
+    ];
+    last_word(ty).is_some_and(|word| COMMON.contains(&word.as_str()))
+}
+
 /// The type with `_` for each `impl Trait`, which cannot be named in a body.
 pub(crate) fn without_impl(ty: &Type) -> TokenStream {
     let mut ty = ty.clone();
@@ -42,6 +81,24 @@ pub(crate) fn without_impl(ty: &Type) -> TokenStream {
         }
     });
     ty.to_token_stream()
+}
+
+/// A node as its author wrote it, as far as tokens still tell.
+pub(crate) fn shown(node: &impl ToTokens) -> String {
+    let mut text = node.to_token_stream().to_string();
+    for (from, to) in [
+        (" :", ":"),
+        ("& mut", "&mut"),
+        ("& ", "&"),
+        (" <", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        (":: ", "::"),
+    ] {
+        text = text.replace(from, to);
+    }
+    text
 }
 
 fn holds(ty: &Type, wanted: &impl Fn(&Type) -> bool) -> bool {

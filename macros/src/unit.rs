@@ -1,9 +1,8 @@
 //! The three attributes of one function as one unit: errors(retry(session(body))).
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::{FnArg, Path, Token, Type, parse_quote};
 
 use crate::diagnostics::Mistakes;
@@ -11,8 +10,8 @@ use crate::documentation;
 use crate::function::{Function, local};
 use crate::stack::{Door, Stack};
 use crate::steps::{Root, Steps, operation};
-use crate::types;
 use crate::{db_error_handling, retry, with_session};
+use crate::{spans, types};
 
 /// What is going to be written. At least one of the three is there.
 pub(crate) struct Plan {
@@ -36,7 +35,11 @@ pub(crate) fn expand(
     }
     let stack = Stack::gather(door, args, &mut function.attributes, mistakes);
     let (wants_session, first) = (stack.session.is_some(), stack.first());
-    let plan = decide(stack, &function, mistakes);
+    let args = read(stack, mistakes);
+    if is_foreign(first, &function, mistakes) {
+        return unchanged(&function);
+    }
+    let plan = decide(args, &function, mistakes);
     let sound = shape(first, &mut function, mistakes);
     let nothing = plan.session.is_none() && plan.retry.is_none() && plan.errors.is_none();
     if !sound || nothing || (wants_session && plan.session.is_none()) {
@@ -50,19 +53,39 @@ fn late(door: Door, mistakes: &Mistakes) {
     let name = door.name();
     mistakes.push_with_help(
         TokenStream::new(),
-        format!("`#[{name}]` came too late: the function is managed already, and would be managed twice"),
+        format!(
+            "`#[{name}]` came too late: the function is managed already, and would be managed twice"
+        ),
         format!("write it as `#[{name}]`, not under another name, so that the three work as one"),
     );
 }
 
-fn decide(stack: Stack, function: &Function, mistakes: &Mistakes) -> Plan {
-    let session = stack
-        .session
-        .map(|tokens| with_session::read(tokens, mistakes));
-    let retry = stack.retry.map(|tokens| retry::read(tokens, mistakes));
-    let errors = stack
-        .errors
-        .map(|tokens| db_error_handling::read(tokens, mistakes));
+/// What was read from the three, before it is held against the function.
+struct Args {
+    session: Option<with_session::Args>,
+    retry: Option<retry::Args>,
+    errors: Option<db_error_handling::Args>,
+}
+
+fn read(stack: Stack, mistakes: &Mistakes) -> Args {
+    let Stack {
+        session,
+        retry,
+        errors,
+    } = stack;
+    Args {
+        session: session.map(|tokens| with_session::read(tokens, mistakes)),
+        retry: retry.map(|tokens| retry::read(tokens, mistakes)),
+        errors: errors.map(|tokens| db_error_handling::read(tokens, mistakes)),
+    }
+}
+
+fn decide(args: Args, function: &Function, mistakes: &Mistakes) -> Plan {
+    let Args {
+        session,
+        retry,
+        errors,
+    } = args;
     let roots = [
         session.as_ref().and_then(|args| args.root.as_ref()),
         retry.as_ref().and_then(|args| args.root.as_ref()),
@@ -73,7 +96,13 @@ fn decide(stack: Stack, function: &Function, mistakes: &Mistakes) -> Plan {
     let session = session.and_then(|args| with_session::decide(args, function, mistakes));
     let place = session.as_ref().map(|plan| plan.session.place);
     // A session that was not understood is among the mistakes; its parameter is not one more.
-    let place = place.or_else(|| function.arguments().next().map(|(place, _)| place).filter(|_| wants_session));
+    let place = place.or_else(|| {
+        function
+            .arguments()
+            .next()
+            .map(|(place, _)| place)
+            .filter(|_| wants_session)
+    });
     Plan {
         root,
         session,
@@ -101,17 +130,15 @@ fn root(given: [Option<&Path>; 3], mistakes: &Mistakes) -> Root {
     Root::new(first)
 }
 
-/// Whether the function is one that can be written at all. A missing `async` is put in where the
-/// body shows that it was forgotten.
-fn shape(first: Door, function: &mut Function, mistakes: &Mistakes) -> bool {
-    let name = first.name();
-    let function_name = function.name();
+/// Whether the function is of a kind that none of the three can do anything with.
+fn is_foreign(first: Door, function: &Function, mistakes: &Mistakes) -> bool {
+    let (name, function_name) = (first.name(), function.name());
     if let Some(token) = &function.signature.constness {
         mistakes.push(
             token,
             format!("`#[{name}]` counts and logs, which no `const fn` can"),
         );
-        return false;
+        return true;
     }
     if function.returns_future() {
         mistakes.push_with_help(
@@ -119,8 +146,15 @@ fn shape(first: Door, function: &mut Function, mistakes: &Mistakes) -> bool {
             format!("`#[{name}]` needs an `async fn`: it cannot open the future that `{function_name}` returns"),
             format!("write `async fn {function_name}`; where `#[async_trait]` wrote this future, leave that out"),
         );
-        return false;
+        return true;
     }
+    false
+}
+
+/// Whether the function can be written. A missing `async` is put in where the body shows that it was
+/// forgotten.
+fn shape(first: Door, function: &mut Function, mistakes: &Mistakes) -> bool {
+    let (name, function_name) = (first.name(), function.name());
     let mut sound = true;
     if !function.is_async() && first != Door::DbErrorHandling {
         mistakes.push_with_help(
@@ -156,7 +190,11 @@ fn why_result(first: Door) -> &'static str {
 
 /// Whether the return type could be a `Result`, by any name.
 fn may_be_result(output: Option<&Type>) -> bool {
-    output.is_some_and(|ty| matches!(types::plain(ty), Type::Path(_) | Type::Macro(_)))
+    output.is_some_and(|ty| match types::plain(ty) {
+        Type::Path(_) => !types::is_common(ty),
+        Type::Macro(_) => true,
+        _ => false,
+    })
 }
 
 fn write(plan: &Plan, function: &Function) -> TokenStream {
@@ -209,7 +247,7 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
         return quote!(#header #before #value);
     };
     let result = local("result");
-    let handle = db_error_handling::handle(errors, root, &result);
+    let handle = db_error_handling::handle(errors, root, function, &result);
     let (open, value) = match retry {
         Some(_) => (TokenStream::new(), value),
         None => (steps.open.clone(), conclusion(&steps)),
@@ -266,19 +304,26 @@ fn header(plan: &Plan, function: &Function) -> TokenStream {
 
 fn probes(plan: &Plan, function: &Function) -> TokenStream {
     let private = plan.root.private();
-    let output = function.output_annotation();
-    let span = function.output().map_or_else(proc_macro2::Span::call_site, Spanned::span);
     let session = plan
         .session
         .as_ref()
         .map(|session| with_session::probes(session, &plan.root));
-    let error = match session {
-        Some(_) => quote_spanned!(span=> #private::assert_error::<#output>();),
-        None => quote_spanned!(span=> #private::assert_classify::<#output>();),
-    };
     // A type with `_` in it cannot be asked; what it hides is asked where the result is used.
-    let opaque = function.output().is_some_and(types::holds_impl);
-    let result = (!opaque).then(|| quote_spanned!(span=> #private::assert_result::<#output>(); #error));
+    let output = function
+        .output()
+        .filter(|output| !types::holds_impl(output));
+    let result = output.map(|output| {
+        let error = match session {
+            Some(_) => quote!(#private::assert_error::<#output>();),
+            None => quote!(#private::assert_classify::<#output>();),
+        };
+        let error = spans::gather(error, function.error_span());
+        let result = spans::gather(
+            quote!(#private::assert_result::<#output>();),
+            spans::at(output),
+        );
+        quote!(#result #error)
+    });
     let retry = plan
         .retry
         .as_ref()
@@ -296,7 +341,7 @@ fn unchanged(function: &Function) -> TokenStream {
 fn stand_in(plan: &Plan, wants_session: bool, function: &Function) -> TokenStream {
     let mut signature = function.signature.clone();
     let opaque = function.output().is_some_and(types::holds_impl);
-    if function.returns_future() || opaque || function.signature.constness.is_some() {
+    if opaque {
         return unchanged(function);
     }
     if let Some(session) = &plan.session {
@@ -306,10 +351,13 @@ fn stand_in(plan: &Plan, wants_session: bool, function: &Function) -> TokenStrea
     }
     for input in &mut signature.inputs {
         if let FnArg::Typed(argument) = input {
-            argument.attrs.push(parse_quote!(#[allow(unused_variables, unused_mut)]));
+            argument
+                .attrs
+                .push(parse_quote!(#[allow(unused_variables, unused_mut)]));
         }
     }
-    let allow = quote!(#[allow(unused_async, clippy::unused_async, clippy::needless_pass_by_value)]);
+    let allow =
+        quote!(#[allow(unused_async, clippy::unused_async, clippy::needless_pass_by_value)]);
     let body = quote!(::core::unreachable!());
     function.write(&signature, function.body.as_ref().map(|_| &body), &allow)
 }

@@ -101,7 +101,7 @@ impl<T, E> IsResult for Result<T, E> {
 pub trait Retryable {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Clone + ?Sized> Retryable for T {}
+impl<T: Clone> Retryable for T {}
 
 /// A database that gives at least the isolation level `L` when it is asked for.
 #[diagnostic::on_unimplemented(

@@ -12,7 +12,8 @@ pub const SLOW: &str = "SELECT SLEEP(30)";
 pub const WHICH: &str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
 
 pub fn server_url() -> String {
-    std::env::var("TEST_MYSQL_URL").expect("run the tests with `cargo xtask test`: TEST_MYSQL_URL is not set")
+    std::env::var("TEST_MYSQL_URL")
+        .expect("run the tests with `cargo xtask test`: TEST_MYSQL_URL is not set")
 }
 
 /// SQL in the words of this database: `$1`, `$2` … must stand in order.
@@ -43,12 +44,19 @@ impl Place {
     pub async fn new() -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
         let mut admin = MySqlConnection::connect(&server_url()).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut admin)
+            .await
+            .unwrap();
         admin.close().await.unwrap();
         let server = server_url();
         let (base, _) = server.rsplit_once('/').unwrap();
         let url = format!("{base}/{name}");
-        let plain = sqlx::mysql::MySqlPoolOptions::new().max_connections(3).connect(&url).await.unwrap();
+        let plain = sqlx::mysql::MySqlPoolOptions::new()
+            .max_connections(3)
+            .connect(&url)
+            .await
+            .unwrap();
         sqlx::raw_sql(
             "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
              INSERT INTO accounts VALUES (0,1000),(1,1000),(2,1000),(3,1000),(4,1000),(5,1000),(6,1000),(7,1000),(8,1000),(9,1000);
@@ -81,15 +89,25 @@ impl Place {
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     pub async fn cents(&self, id: i64) -> i64 {
-        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = ?").bind(id).fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = ?")
+            .bind(id)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     pub async fn total(&self) -> i64 {
-        sqlx::query_scalar("SELECT CAST(sum(cents) AS SIGNED) FROM accounts").fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar("SELECT CAST(sum(cents) AS SIGNED) FROM accounts")
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 }
 

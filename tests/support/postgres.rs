@@ -14,7 +14,8 @@ pub const DROP_DOOMS_SESSION: bool = false;
 pub const SLOW: &str = "SELECT pg_sleep(30)";
 
 pub fn server_url() -> String {
-    std::env::var("TEST_POSTGRES_URL").expect("run the tests with `cargo xtask test`: TEST_POSTGRES_URL is not set")
+    std::env::var("TEST_POSTGRES_URL")
+        .expect("run the tests with `cargo xtask test`: TEST_POSTGRES_URL is not set")
 }
 
 /// SQL in the words of this database.
@@ -33,11 +34,24 @@ impl Place {
     pub async fn new() -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
         let mut admin = PgConnection::connect(&server_url()).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {name}"))).execute(&mut admin).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {name}")))
+            .execute(&mut admin)
+            .await
+            .unwrap();
         admin.close().await.unwrap();
-        let url = format!("{}?application_name={name}&options[search_path]={name}", server_url());
-        let plain_url = format!("{}?application_name=plain&options[search_path]={name}", server_url());
-        let plain = sqlx::postgres::PgPoolOptions::new().max_connections(3).connect(&plain_url).await.unwrap();
+        let url = format!(
+            "{}?application_name={name}&options[search_path]={name}",
+            server_url()
+        );
+        let plain_url = format!(
+            "{}?application_name=plain&options[search_path]={name}",
+            server_url()
+        );
+        let plain = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(3)
+            .connect(&plain_url)
+            .await
+            .unwrap();
         sqlx::raw_sql(
             "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
              INSERT INTO accounts SELECT n, 1000 FROM generate_series(0, 9) n;
@@ -67,15 +81,25 @@ impl Place {
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     pub async fn cents(&self, id: i64) -> i64 {
-        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1").bind(id).fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1")
+            .bind(id)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     pub async fn total(&self) -> i64 {
-        sqlx::query_scalar("SELECT sum(cents)::bigint FROM accounts").fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar("SELECT sum(cents)::bigint FROM accounts")
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 }
 

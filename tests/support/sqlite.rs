@@ -10,8 +10,7 @@ pub type Connection = SqliteConnection;
 pub const NAME: &str = "sqlite";
 pub const ERROR_DOOMS: bool = false;
 pub const DROP_DOOMS_SESSION: bool = false;
-pub const SLOW: &str =
-    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000000) SELECT count(*) FROM c";
+pub const SLOW: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000000) SELECT count(*) FROM c";
 pub const WHICH: &str = "SELECT 1";
 
 pub fn sql(text: &str) -> AssertSqlSafe<String> {
@@ -36,7 +35,11 @@ impl Place {
         let options = options
             .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
             .busy_timeout(Duration::from_secs(10));
-        let plain = SqlitePoolOptions::new().max_connections(3).connect_with(options).await.unwrap();
+        let plain = SqlitePoolOptions::new()
+            .max_connections(3)
+            .connect_with(options)
+            .await
+            .unwrap();
         sqlx::raw_sql(
             "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
              INSERT INTO accounts VALUES (0,1000),(1,1000),(2,1000),(3,1000),(4,1000),(5,1000),(6,1000),(7,1000),(8,1000),(9,1000);
@@ -45,7 +48,12 @@ impl Place {
         .execute(&plain)
         .await
         .unwrap();
-        Self { url, name, plain, _folder: folder }
+        Self {
+            url,
+            name,
+            plain,
+            _folder: folder,
+        }
     }
 
     pub async fn pool(&self, max: u32) -> Pool {
@@ -59,21 +67,36 @@ impl Place {
     /// Whether somebody holds the write lock: 1 or 0.
     pub async fn open_transactions(&self) -> i64 {
         let options: SqliteConnectOptions = self.url.parse().unwrap();
-        let mut probe = sqlx::ConnectOptions::connect(&options.busy_timeout(Duration::ZERO)).await.unwrap();
-        let taken = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut probe).await.is_err();
+        let mut probe = sqlx::ConnectOptions::connect(&options.busy_timeout(Duration::ZERO))
+            .await
+            .unwrap();
+        let taken = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+            .execute(&mut probe)
+            .await
+            .is_err();
         i64::from(taken)
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     pub async fn cents(&self, id: i64) -> i64 {
-        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1").bind(id).fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1")
+            .bind(id)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     pub async fn total(&self) -> i64 {
-        sqlx::query_scalar("SELECT sum(cents) FROM accounts").fetch_one(&self.plain).await.unwrap()
+        sqlx::query_scalar("SELECT sum(cents) FROM accounts")
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 }
 

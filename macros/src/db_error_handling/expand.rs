@@ -5,6 +5,7 @@ use quote::quote;
 
 use super::plan::{Plan, Translation};
 use crate::function::{Function, local};
+use crate::spans;
 use crate::steps::{Root, Steps, body_future, operation as operation_static};
 
 /// The mark on the operation's static.
@@ -33,9 +34,14 @@ pub(crate) fn bare(function: &Function, root: &Root) -> Steps {
 }
 
 /// Hands the result to the runtime, and to the arms what is wrong with it.
-pub(crate) fn handle(plan: &Plan, root: &Root, result: &Ident) -> TokenStream {
+pub(crate) fn handle(plan: &Plan, root: &Root, function: &Function, result: &Ident) -> TokenStream {
     let private = root.private();
     let operation = operation_static();
+    let (callee, result) = {
+        let error = function.error_span();
+        let callee = spans::gather(quote!(#private::handle), error);
+        (callee, spans::gather(quote!(#result), error))
+    };
     let fault = if plan.arms.is_empty() {
         quote!(_)
     } else {
@@ -44,7 +50,7 @@ pub(crate) fn handle(plan: &Plan, root: &Root, result: &Ident) -> TokenStream {
     };
     let arms = plan.arms.iter().map(|arm| translate(arm, root, &fault));
     quote! {
-        #private::handle(&#operation, #result, |#fault| {
+        #callee(&#operation, #result, |#fault| {
             #(#arms)*
             ::core::option::Option::None
         })

@@ -50,12 +50,6 @@ pub(crate) struct Args {
     pub(crate) names: Vec<Ident>,
 }
 
-impl Args {
-    pub(crate) fn name(&self, option: &str) -> Option<&Ident> {
-        self.names.iter().find(|name| *name == option)
-    }
-}
-
 pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {
     let options = options::read(&TABLE, tokens, mistakes);
     let names: Vec<Ident> = options.given().map(|given| given.name.clone()).collect();

@@ -9,6 +9,7 @@ use syn::{Expr, FnArg, ReceiverKind, Token, parse_quote};
 use super::plan::{Argument, Built, MAX, Plan, Policy};
 use crate::duration;
 use crate::function::{Function, local};
+use crate::spans;
 use crate::steps::{Root, Steps, body_future, operation as operation_static};
 use crate::types;
 
@@ -85,7 +86,9 @@ pub(crate) fn probes(plan: &Plan, root: &Root) -> TokenStream {
             let cfg = attributes
                 .iter()
                 .filter(|attribute| attribute.path().is_ident("cfg"));
-            quote_spanned!(ty.span()=> #(#cfg)* #private::assert_clone::<#ty>();)
+            let probe = quote!(#private::assert_clone::<#ty>(););
+            let probe = spans::gather(probe, spans::at(ty));
+            quote!(#(#cfg)* #probe)
         })
         .collect()
 }
@@ -132,7 +135,11 @@ fn bind(argument: &Argument) -> TokenStream {
         ..
     } = argument;
     let value = if *cloned {
-        quote_spanned!(ty.span()=> ::core::clone::Clone::clone(&#outer))
+        // The variable keeps whose it is and is shown at its type, like the probe.
+        let mut outer = outer.clone();
+        outer.set_span(outer.span().located_at(ty.span()));
+        let span = spans::at(ty);
+        quote_spanned!(span=> ::core::clone::Clone::clone((&#outer)))
     } else {
         quote!(#outer)
     };
@@ -153,7 +160,10 @@ pub(crate) fn bare(plan: &Plan, function: &Function) -> Steps {
         open: TokenStream::new(),
         run: quote!(#body.await),
         conclude: quote!(#ended),
-        finish: quote!(#retrying.finish(#ended).await),
+        finish: spans::gather(
+            quote!(#retrying.finish(#ended).await),
+            function.error_span(),
+        ),
     }
 }
 
@@ -165,10 +175,9 @@ pub(crate) fn restart(plan: &Plan, steps: &Steps, pool: Option<&Expr>) -> TokenS
     } = steps;
     let again = again(plan, pool);
     let (keep, put_back) = if plan.owns_self {
-        (
-            quote!(let #kept = ::core::clone::Clone::clone(&self);),
-            quote!(self = #kept;),
-        )
+        let span = plan.self_span;
+        let clone = quote_spanned!(span=> ::core::clone::Clone::clone(&self));
+        (quote!(let #kept = #clone;), quote!(self = #kept;))
     } else {
         (TokenStream::new(), TokenStream::new())
     };

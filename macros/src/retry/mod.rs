@@ -4,7 +4,7 @@ mod args;
 mod expand;
 mod plan;
 
-pub(crate) use args::read;
+pub(crate) use args::{Args, read};
 pub(crate) use expand::{
     bare, documentation, in_scope, operation, parameters, probes, restart, retrying,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::{ToTokens, format_ident};
 use syn::{Attribute, Expr, Pat, PatType, Type};
 
@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) arguments: Vec<Argument>,
     /// `self` is owned: each attempt uses one up.
     pub(crate) owns_self: bool,
+    /// Where the compiler shows that `self` cannot be cloned.
+    pub(crate) self_span: Span,
 }
 
 pub(crate) enum Policy {
@@ -64,6 +66,8 @@ impl Argument {
 
 /// The number of attempts without `max`.
 pub(crate) const MAX: u32 = 5;
+/// The one error that is never retried.
+const UNKNOWN: &str = "commit_unknown";
 const EXPONENTIAL_BASE: Duration = Duration::from_millis(10);
 const FIXED_BASE: Duration = Duration::from_secs(1);
 
@@ -101,6 +105,10 @@ pub(crate) fn decide(
         policy,
         arguments,
         owns_self: receiver == Receiver::Value,
+        self_span: function
+            .signature
+            .receiver()
+            .map_or_else(Span::call_site, |receiver| receiver.self_token.span),
     })
 }
 
@@ -130,7 +138,7 @@ fn again(place: usize, argument: &PatType) -> Option<Argument> {
 
 fn exclusive(argument: &PatType, has_session: bool, mistakes: &Mistakes) {
     let is_session = types::last_word(&argument.ty).is_some_and(|word| word.ends_with("Session"));
-    let shown = shown(argument);
+    let shown = types::shown(argument);
     if is_session && !has_session {
         mistakes.push_with_help(
             argument,
@@ -141,35 +149,9 @@ fn exclusive(argument: &PatType, has_session: bool, mistakes: &Mistakes) {
     }
     mistakes.push_with_help(
         argument,
-        format!(
-            "`#[retry]` re-runs the body, so `{shown}` would keep what a failed attempt wrote"
-        ),
+        format!("`#[retry]` re-runs the body, so `{shown}` would keep what a failed attempt wrote"),
         "return the value instead",
     );
-}
-
-/// An argument as its author wrote it, as far as the compiler kept that.
-fn shown(argument: &PatType) -> String {
-    use syn::spanned::Spanned;
-    let written = argument.span().source_text();
-    written
-        .filter(|text| text.contains(':'))
-        .unwrap_or_else(|| spaced(argument))
-}
-
-fn spaced(argument: &PatType) -> String {
-    let mut text = argument.to_token_stream().to_string();
-    for (from, to) in [
-        (" :", ":"),
-        ("& mut", "&mut"),
-        (" < ", "<"),
-        (" >", ">"),
-        (" ,", ","),
-        (" :: ", "::"),
-    ] {
-        text = text.replace(from, to);
-    }
-    text
 }
 
 fn policy(args: Args, mistakes: &Mistakes) -> Policy {
@@ -215,7 +197,7 @@ fn built(args: &Args, mistakes: &Mistakes) -> Built {
     });
     delays(args, strategy, mistakes);
     for (word, at) in &args.on {
-        if word.name == "commit_unknown" {
+        if word.name == UNKNOWN {
             mistakes.push_with_help(
                 at,
                 "an unknown commit may have been applied, so starting over could apply it twice",
@@ -239,7 +221,12 @@ fn built(args: &Args, mistakes: &Mistakes) -> Built {
             }
         }),
         within: args.within.as_ref().map(|(within, _)| *within),
-        on: args.on.iter().map(|(word, _)| word.kind).collect(),
+        on: args
+            .on
+            .iter()
+            .filter(|(word, _)| word.name != UNKNOWN)
+            .map(|(word, _)| word.kind)
+            .collect(),
     }
 }
 
@@ -272,14 +259,16 @@ fn useless(args: &Args, strategy: &str, mistakes: &Mistakes) {
         "fixed" => (&["cap", "factor"], "waits `base` each time"),
         _ => return,
     };
-    for option in means_nothing {
-        if let Some(name) = args.name(option) {
-            mistakes.push_with_help(
-                name,
-                format!("`{option}` means nothing here: `{strategy}` {why}"),
-                format!("leave out `{option}`, or write `exponential`"),
-            );
-        }
+    let useless = args
+        .names
+        .iter()
+        .filter(|name| means_nothing.iter().any(|option| *name == option));
+    for name in useless {
+        mistakes.push_with_help(
+            name,
+            format!("`{name}` means nothing here: `{strategy}` {why}"),
+            format!("leave out `{name}`, or write `exponential`"),
+        );
     }
 }
 
@@ -311,9 +300,7 @@ fn delays(args: &Args, strategy: &str, mistakes: &Mistakes) {
     let from = if base.is_some() { "" } else { "the default " };
     let given = |option: &'static str| {
         let shown = duration::show(delay);
-        move |limit| {
-            format!("`{option}` of {limit} is shorter than {from}`base` of {shown}")
-        }
+        move |limit| format!("`{option}` of {limit} is shorter than {from}`base` of {shown}")
     };
     if strategy == "exponential" {
         if let Some((cap, at)) = args.cap.as_ref().filter(|(cap, _)| !cap.is_zero()) {
@@ -326,7 +313,8 @@ fn delays(args: &Args, strategy: &str, mistakes: &Mistakes) {
     if strategy == "fixed" {
         if let Some((within, at)) = args.within.as_ref().filter(|(within, _)| !within.is_zero()) {
             if *within < delay {
-                let help = "the time would be over before the second attempt: raise it, or lower `base`";
+                let help =
+                    "the time would be over before the second attempt: raise it, or lower `base`";
                 mistakes.push_with_help(at, given("within")(duration::show(*within)), help);
             }
         }

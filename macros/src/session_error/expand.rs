@@ -15,7 +15,9 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
     let (generics, parameters, bounds) = plan.generics.split_for_impl();
     let error = local("error");
     let held = quote_spanned!(plan.held.span()=> #error);
-    let others = plan.others.then(|| quote!(_ => ::core::option::Option::None,));
+    let others = plan
+        .others
+        .then(|| quote!(_ => ::core::option::Option::None,));
     let classify = |method: TokenStream| {
         quote! {
             match self {
@@ -28,19 +30,31 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
     let outcome = classify(quote!(outcome));
     let session_error_mut = classify(quote!(session_error_mut));
     let fault = classify(quote!(fault));
+    let from_session = (!plan.taken.from_session).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #generics ::core::convert::From<#public::Error> for #name #parameters #bounds {
+                fn from(#error: #public::Error) -> Self {
+                    Self::#variant(#held)
+                }
+            }
+        }
+    });
+    let from_sqlx = (!plan.taken.from_sqlx).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #generics ::core::convert::From<#private::sqlx::Error> for #name #parameters #bounds {
+                fn from(#error: #private::sqlx::Error) -> Self {
+                    <Self as ::core::convert::From<#public::Error>>::from(
+                        ::core::convert::From::from(#error),
+                    )
+                }
+            }
+        }
+    });
     quote! {
-        #[automatically_derived]
-        impl #generics ::core::convert::From<#public::Error> for #name #parameters #bounds {
-            fn from(#error: #public::Error) -> Self {
-                Self::#variant(#held)
-            }
-        }
-        #[automatically_derived]
-        impl #generics ::core::convert::From<#private::sqlx::Error> for #name #parameters #bounds {
-            fn from(#error: #private::sqlx::Error) -> Self {
-                Self::from(<#public::Error as ::core::convert::From<#private::sqlx::Error>>::from(#error))
-            }
-        }
+        #from_session
+        #from_sqlx
         #[automatically_derived]
         impl #generics #public::Classify for #name #parameters #bounds {
             fn category(&self) -> ::core::option::Option<#public::Category> {

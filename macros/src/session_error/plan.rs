@@ -15,6 +15,14 @@ pub(crate) struct Plan {
     pub(crate) held: Type,
     /// Whether there are other variants.
     pub(crate) others: bool,
+    /// The conversions that a mistake of the user's has implemented already.
+    pub(crate) taken: Conversions,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Conversions {
+    pub(crate) from_session: bool,
+    pub(crate) from_sqlx: bool,
 }
 
 /// `None` when it is not clear which variant is meant, which is among the mistakes then.
@@ -24,8 +32,9 @@ pub(crate) fn decide(args: &Args, mistakes: &Mistakes) -> Option<Plan> {
         .iter()
         .filter(|variant| marked(variant, mistakes))
         .collect();
+    let mut taken = Conversions::default();
     for variant in &args.variants {
-        clashing_source(variant, &marked, mistakes);
+        clashing_source(variant, &marked, &mut taken, mistakes);
     }
     let mut variants = marked.into_iter();
     let Some(variant) = variants.next() else {
@@ -48,6 +57,7 @@ pub(crate) fn decide(args: &Args, mistakes: &Mistakes) -> Option<Plan> {
     }
     let field = field(variant, mistakes)?;
     if let Some(from) = attribute(&field.attrs, "from") {
+        taken.from_session = true;
         mistakes.push_with_help(
             from,
             format!(
@@ -69,6 +79,7 @@ pub(crate) fn decide(args: &Args, mistakes: &Mistakes) -> Option<Plan> {
         variant: variant.ident.clone(),
         held: field.ty.clone(),
         others: args.variants.len() > 1,
+        taken,
         name: args.name.clone(),
         generics: args.generics.clone(),
         root: args.root.clone(),
@@ -84,7 +95,7 @@ fn marked(variant: &Variant, mistakes: &Mistakes) -> bool {
                 "`#[session]` marks a variant, not its field",
                 format!("write `#[session] {}(steadfast::Error)`", variant.ident),
             );
-            return false;
+            return true;
         }
     }
     let Some(mark) = attribute(&variant.attrs, "session") else {
@@ -116,7 +127,12 @@ fn field<'a>(variant: &'a Variant, mistakes: &Mistakes) -> Option<&'a Field> {
 }
 
 /// A `#[from] sqlx::Error` elsewhere is a second `From<sqlx::Error>`.
-fn clashing_source(variant: &Variant, marked: &[&Variant], mistakes: &Mistakes) {
+fn clashing_source(
+    variant: &Variant,
+    marked: &[&Variant],
+    taken: &mut Conversions,
+    mistakes: &Mistakes,
+) {
     if marked.iter().any(|other| other.ident == variant.ident) {
         return;
     }
@@ -130,9 +146,19 @@ fn clashing_source(variant: &Variant, marked: &[&Variant], mistakes: &Mistakes) 
         let Type::Path(path) = types::plain(&field.ty) else {
             continue;
         };
-        let mut words = path.path.segments.iter().rev().map(|segment| &segment.ident);
+        let mut words = path
+            .path
+            .segments
+            .iter()
+            .rev()
+            .map(|segment| &segment.ident);
         let is_error = words.next().is_some_and(|word| word == "Error");
-        if is_error && words.next().is_some_and(|word| word == "sqlx" || word == "steadfast") {
+        let owner = words.next().filter(|_| is_error);
+        let from_sqlx = owner.is_some_and(|word| word == "sqlx");
+        let from_session = owner.is_some_and(|word| word == "steadfast");
+        taken.from_sqlx |= from_sqlx;
+        taken.from_session |= from_session;
+        if from_sqlx || from_session {
             mistakes.push_with_help(
                 from,
                 format!("errors of the database become `{name}`, so this second `From` clashes"),

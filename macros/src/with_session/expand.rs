@@ -1,14 +1,14 @@
 //! What `#[with_session]` writes.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
-use syn::{FnArg, Token, parse_quote};
+use syn::{FnArg, Token, Type, parse_quote};
 
 use super::plan::Plan;
 use crate::duration;
 use crate::function::{Function, Receiver, local};
+use crate::spans;
 use crate::steps::{Root, Steps, body_future, operation as operation_static};
 
 /// Replaces the session among the parameters by what callers pass.
@@ -27,7 +27,9 @@ pub(crate) fn parameter(plan: &Plan, root: &Root, inputs: &mut Punctuated<FnArg,
     let name = &plan.session.name;
     if let FnArg::Typed(argument) = &mut inputs[place] {
         *argument.pat = parse_quote!(#name);
-        *argument.ty = parse_quote!(impl #public::SessionSource<#database>);
+        let source = quote!(impl #public::SessionSource<#database>);
+        let source = spans::gather(source, spans::at(&plan.session.ty));
+        *argument.ty = Type::Verbatim(source);
     }
 }
 
@@ -35,7 +37,7 @@ pub(crate) fn parameter(plan: &Plan, root: &Root, inputs: &mut Punctuated<FnArg,
 pub(crate) fn operation(plan: &Plan, root: &Root) -> TokenStream {
     let private = root.private();
     let isolation = plan.isolation.as_ref().map(|isolation| {
-        let level = Ident::new(isolation.level, proc_macro2::Span::call_site());
+        let level = Ident::new(isolation.level, Span::call_site());
         quote!(.isolation(#private::Isolation::#level))
     });
     let read_only = plan.read_only.then(|| quote!(.read_only()));
@@ -53,12 +55,11 @@ pub(crate) fn operation(plan: &Plan, root: &Root) -> TokenStream {
 pub(crate) fn probes(plan: &Plan, root: &Root) -> TokenStream {
     let private = root.private();
     let ty = &plan.session.ty;
-    let session = quote_spanned!(ty.span()=> #private::assert_session::<#ty>(););
+    let session = spans::gather(quote!(#private::assert_session::<#ty>();), spans::at(ty));
     let isolation = plan.isolation.as_ref().map(|isolation| {
-        let level = Ident::new(isolation.level, isolation.at.span());
-        quote_spanned! {isolation.at.span()=>
-            #private::assert_isolation::<#ty, #private::isolation::#level>();
-        }
+        let level = Ident::new(isolation.level, Span::call_site());
+        let probe = quote!(#private::assert_isolation::<#ty, #private::isolation::#level>(););
+        spans::gather(probe, spans::at(&isolation.at))
     });
     quote!(#session #isolation)
 }
@@ -74,7 +75,7 @@ pub(crate) fn steps(
     let private = root.private();
     let operation = operation_static();
     let database = database(plan, root);
-    let (pattern, ty) = (&plan.session.pattern, &plan.session.ty);
+    let pattern = &plan.session.pattern;
     let attributes = &plan.session.attributes;
     let [call, attempt, limits, ended, pool] =
         ["call", "attempt", "limits", "ended", "pool"].map(local);
@@ -87,6 +88,9 @@ pub(crate) fn steps(
         }
         None => (TokenStream::new(), plan.session.name.clone()),
     };
+    let session = spans::at(pattern);
+    let lent = spans::gather(quote!(#attempt.session()), session);
+    let error = function.error_span();
     let body = body_future(function);
     Steps {
         before: quote! {
@@ -98,11 +102,11 @@ pub(crate) fn steps(
             let mut #attempt = #call.begin();
             let #limits = #attempt.limits();
             #(#attributes)*
-            let #pattern: &mut #ty = #attempt.session();
+            let #pattern = #lent;
         },
         run: quote!(#private::shielded(#limits, #body).await),
-        conclude: quote!(#attempt.conclude(#ended).await),
-        finish: quote!(#attempt.finish(#ended).await),
+        conclude: spans::gather(quote!(#attempt.conclude(#ended).await), error),
+        finish: spans::gather(quote!(#attempt.finish(#ended).await), error),
     }
 }
 
@@ -110,7 +114,9 @@ pub(crate) fn steps(
 pub(crate) fn documentation(plan: &Plan, function: &Function) -> String {
     let place = match &plan.pool {
         Some(_) => "a session of its own",
-        None => "a session of its own when it is given a pool, or as a savepoint of the caller's session",
+        None => {
+            "a session of its own when it is given a pool, or as a savepoint of the caller's session"
+        }
     };
     let mut text = format!(
         "Runs in {place}: committed when it returns `Ok`, rolled back however else it ends."
@@ -137,5 +143,8 @@ pub(crate) fn documentation(plan: &Plan, function: &Function) -> String {
 fn database(plan: &Plan, root: &Root) -> TokenStream {
     let private = root.private();
     let ty = &plan.session.ty;
-    quote_spanned!(ty.span()=> <#ty as #private::SessionType>::Backend)
+    spans::gather(
+        quote!(<#ty as #private::SessionType>::Backend),
+        spans::at(ty),
+    )
 }

@@ -4,6 +4,6 @@ mod args;
 mod expand;
 mod plan;
 
-pub(crate) use args::read;
+pub(crate) use args::{Args, read};
 pub(crate) use expand::{documentation, operation, parameter, probes, steps};
 pub(crate) use plan::{Plan, decide};

@@ -83,7 +83,11 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
         mistakes.push_with_help(
             argument,
             "the session must be the first parameter",
-            format!("{} it", declare(function)),
+            if function.receiver() == Receiver::None {
+                "move it to the front"
+            } else {
+                "move it to the front, right after `self`"
+            },
         );
         return described(place, argument, mistakes);
     }
@@ -158,6 +162,14 @@ fn described(place: usize, argument: &PatType, mistakes: &Mistakes) -> Option<Se
             &reference.elem,
             "a raw connection in place of the session is not available yet",
             format!("write `{name}: &mut {raw}`"),
+        );
+        return None;
+    }
+    if types::is_common(&reference.elem) {
+        mistakes.push_with_help(
+            &argument.ty,
+            format!("`{}` is not a session", types::shown(&reference.elem)),
+            format!("write `{name}: &mut PgSession`, and let callers pass a pool or a session"),
         );
         return None;
     }

@@ -4,6 +4,11 @@
 //! proven, committed and rolled back on one kind of server, and how a statement that nobody waits for is
 //! stopped. Everything above this module is written once, for all databases.
 
+#![allow(
+    unreachable_pub,
+    reason = "reachable through the sealed bound of a public trait, and nameable by nobody"
+)]
+
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -31,6 +36,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The connect options of a database.
 pub type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// A new connection and its tag.
+pub type Established<DB> = Result<(<DB as Database>::Connection, <DB as Driver>::Tag), sqlx::Error>;
 
 /// What a stream of a statement yields.
 pub type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
@@ -77,6 +85,8 @@ pub trait Driver: Database + Sized {
     /// Whether a statement that was dropped while it ran leaves the protocol itself in doubt, so that only
     /// a rollback of the whole session and a nonce prove the connection.
     const DROP_DOOMS_SESSION: bool;
+    /// Whether an error of a statement that was not read to its end meets the statement after it.
+    const LEAVES_ERRORS: bool;
 
     /// What a connection carries beside its socket.
     type Tag: Debug + Send + Sync + 'static;
@@ -85,9 +95,7 @@ pub trait Driver: Database + Sized {
     fn parse(url: &str) -> Result<Options<Self>, sqlx::Error>;
 
     /// Opens a connection and asks the server for its id.
-    fn establish(
-        options: &Options<Self>,
-    ) -> BoxFuture<'_, Result<(Self::Connection, Self::Tag), sqlx::Error>>;
+    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>>;
 
     /// The name under which write sessions queue in this process, where the database has one writer.
     fn write_gate(_options: &Options<Self>) -> Option<String> {
@@ -248,10 +256,10 @@ macro_rules! first_row_of_all {
     };
 }
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use first_row_of_all;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 use delegate_to_sqlx;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use first_row_of_all;
 
 /// Reads what is left until the connection is ready; each turn takes one error off the wire, so it ends.
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -15,8 +15,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
 use super::{
-    Access, Begin, BoxFuture, Driver, Options, Statement, Step, delegate_to_sqlx, first_row_of_all,
-    flush_all,
+    Access, Begin, BoxFuture, Driver, Established, Options, Statement, Step, delegate_to_sqlx,
+    first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
 use crate::shield::Dialect;
@@ -40,6 +40,7 @@ impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
     const DIALECT: Dialect = Dialect::MySql;
     const DROP_DOOMS_SESSION: bool = true;
+    const LEAVES_ERRORS: bool = true;
 
     type Tag = MySqlTag;
 
@@ -50,9 +51,7 @@ impl Driver for MySql {
         url.parse()
     }
 
-    fn establish(
-        options: &Options<Self>,
-    ) -> BoxFuture<'_, Result<(MySqlConnection, MySqlTag), sqlx::Error>> {
+    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
         Box::pin(async move {
             let mut connection = options.connect().await?;
             let row = connection
@@ -115,7 +114,9 @@ impl Driver for MySql {
             if let Some(isolation) = begin.isolation {
                 sql.push_str(match isolation {
                     Isolation::ReadCommitted => "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; ",
-                    Isolation::RepeatableRead => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ",
+                    Isolation::RepeatableRead => {
+                        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
+                    }
                     Isolation::Serializable => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; ",
                 });
             }
@@ -134,8 +135,12 @@ impl Driver for MySql {
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
         // ER_SP_DOES_NOT_EXIST: the savepoint that rode with BEGIN is not there.
-        let sqlx::Error::Database(error) = error else { return false };
-        error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| error.number() == 1305)
+        let sqlx::Error::Database(error) = error else {
+            return false;
+        };
+        error
+            .try_downcast_ref::<MySqlDatabaseError>()
+            .is_some_and(|error| error.number() == 1305)
     }
 
     fn forget_settings(tag: &mut MySqlTag) {
@@ -155,7 +160,12 @@ impl MySqlTag {
     fn write_limit(&self, sql: &mut String) {
         let _ = match (self.limit, self.is_mariadb) {
             (StatementLimit::Millis(ms), true) => {
-                write!(sql, "SET max_statement_time = {}.{:03}; ", ms / 1000, ms % 1000)
+                write!(
+                    sql,
+                    "SET max_statement_time = {}.{:03}; ",
+                    ms / 1000,
+                    ms % 1000
+                )
             }
             (StatementLimit::Millis(ms), false) => {
                 write!(sql, "SET SESSION max_execution_time = {ms}; ")
@@ -172,5 +182,7 @@ impl MySqlTag {
 
 fn millis(limit: Duration) -> u64 {
     // 0 would mean no limit at all, and MySQL's setting has 32 bits.
-    u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).clamp(1, u64::from(u32::MAX))
+    u64::try_from(limit.as_millis())
+        .unwrap_or(u64::MAX)
+        .clamp(1, u64::from(u32::MAX))
 }

@@ -14,8 +14,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _};
 
 use super::{
-    Access, Begin, BoxFuture, Driver, Options, Statement, Step, delegate_to_sqlx, first_row_of_all,
-    flush_all,
+    Access, Begin, BoxFuture, Driver, Established, Options, Statement, Step, delegate_to_sqlx,
+    first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
 use crate::shield::Dialect;
@@ -35,6 +35,7 @@ impl Driver for Postgres {
     const SYSTEM: &'static str = "postgresql";
     const DIALECT: Dialect = Dialect::Postgres;
     const DROP_DOOMS_SESSION: bool = false;
+    const LEAVES_ERRORS: bool = true;
 
     type Tag = PgTag;
 
@@ -45,26 +46,32 @@ impl Driver for Postgres {
         url.parse()
     }
 
-    fn establish(
-        options: &Options<Self>,
-    ) -> BoxFuture<'_, Result<(PgConnection, PgTag), sqlx::Error>> {
+    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
         Box::pin(async move {
             let mut connection = options.connect().await?;
-            let watched = if connection.server_version_num().is_none_or(|version| version >= 140_000) {
+            let watched = if connection
+                .server_version_num()
+                .is_none_or(|version| version >= 140_000)
+            {
                 let batch = format!("BEGIN; {WATCH}; SELECT pg_backend_pid(); ROLLBACK");
                 connection.fetch_one(sqlx::AssertSqlSafe(batch)).await.ok()
             } else {
                 None
             };
             let watches_client = watched.is_some();
-            let row = match watched {
-                Some(row) => row,
-                None => {
-                    connection.execute("ROLLBACK").await?;
-                    connection.fetch_one("SELECT pg_backend_pid()").await?
-                }
+            let row = if let Some(row) = watched {
+                row
+            } else {
+                connection.execute("ROLLBACK").await?;
+                connection.fetch_one("SELECT pg_backend_pid()").await?
             };
-            Ok((connection, PgTag { pid: row.try_get(0)?, watches_client }))
+            Ok((
+                connection,
+                PgTag {
+                    pid: row.try_get(0)?,
+                    watches_client,
+                },
+            ))
         })
     }
 
@@ -108,13 +115,21 @@ impl Driver for Postgres {
         }
         if let Some(limit) = begin.limit {
             // 0 would mean no limit at all.
-            let _ = write!(sql, "; SET LOCAL statement_timeout = {}", millis(limit).max(1));
+            let _ = write!(
+                sql,
+                "; SET LOCAL statement_timeout = {}",
+                millis(limit).max(1)
+            );
         }
         Cow::Owned(sql)
     }
 
     fn commit(_tag: &PgTag, unseen: bool) -> Cow<'static, str> {
-        Cow::Borrowed(if unseen { "SAVEPOINT steadfast_proof; COMMIT" } else { "COMMIT" })
+        Cow::Borrowed(if unseen {
+            "SAVEPOINT steadfast_proof; COMMIT"
+        } else {
+            "COMMIT"
+        })
     }
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
@@ -133,5 +148,7 @@ impl Driver for Postgres {
 
 fn millis(limit: Duration) -> u64 {
     // The setting is a 32-bit number of milliseconds.
-    u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).min(i32::MAX as u64)
+    u64::try_from(limit.as_millis())
+        .unwrap_or(u64::MAX)
+        .min(i32::MAX as u64)
 }

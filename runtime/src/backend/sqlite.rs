@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Sqlite};
 
-use super::{Access, Begin, BoxFuture, Driver, Options, Statement, Step, delegate_to_sqlx};
+use super::{
+    Access, Begin, BoxFuture, Driver, Established, Options, Statement, Step, delegate_to_sqlx,
+};
 use crate::shield::Dialect;
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
@@ -49,6 +49,7 @@ impl Driver for Sqlite {
     const SYSTEM: &'static str = "sqlite";
     const DIALECT: Dialect = Dialect::Sqlite;
     const DROP_DOOMS_SESSION: bool = false;
+    const LEAVES_ERRORS: bool = false;
 
     type Tag = SqliteTag;
 
@@ -60,12 +61,12 @@ impl Driver for Sqlite {
         if url.trim_start_matches("sqlite:").trim_start_matches("//") == ":memory:" {
             return Ok(in_memory());
         }
-        Ok(options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full))
+        Ok(options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full))
     }
 
-    fn establish(
-        options: &Options<Self>,
-    ) -> BoxFuture<'_, Result<(SqliteConnection, SqliteTag), sqlx::Error>> {
+    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
         Box::pin(async move {
             let mut connection = options.clone().busy_timeout(BUSY_TIMEOUT).connect().await?;
             let flags = Arc::new(Flags::default());
@@ -80,7 +81,13 @@ impl Driver for Sqlite {
             let rollback = Arc::clone(&flags);
             handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
             drop(handle);
-            Ok((connection, SqliteTag { flags, query_only: Some(false) }))
+            Ok((
+                connection,
+                SqliteTag {
+                    flags,
+                    query_only: Some(false),
+                },
+            ))
         })
     }
 
@@ -133,7 +140,9 @@ impl Driver for Sqlite {
 
     fn begin(tag: &mut SqliteTag, begin: &Begin) -> Cow<'static, str> {
         tag.flags.rolled_back.store(false, Ordering::Release);
-        tag.flags.commit_permitted.store(begin.access == Access::Autocommit, Ordering::Release);
+        tag.flags
+            .commit_permitted
+            .store(begin.access == Access::Autocommit, Ordering::Release);
         let query_only = begin.access == Access::Read;
         let is_set = tag.query_only.replace(query_only) == Some(query_only);
         Cow::Borrowed(match (begin.access, is_set) {
@@ -163,7 +172,9 @@ impl Driver for Sqlite {
     fn is_busy(error: &sqlx::Error) -> bool {
         // The primary code is the low byte: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED. 517 is
         // SQLITE_BUSY_SNAPSHOT: waiting does not mend that one.
-        let sqlx::Error::Database(error) = error else { return false };
+        let sqlx::Error::Database(error) = error else {
+            return false;
+        };
         let code = error.code().and_then(|code| code.parse::<u32>().ok());
         code.is_some_and(|code| matches!(code & 0xff, 5 | 6) && code != 517)
     }

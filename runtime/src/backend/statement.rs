@@ -17,7 +17,12 @@ impl<DB: Database> Statement<DB> {
         let prepared = query.statement().cloned();
         let arguments = query.take_arguments();
         let persistent = query.persistent();
-        Self { sql: query.sql(), prepared, arguments, persistent }
+        Self {
+            sql: query.sql(),
+            prepared,
+            arguments,
+            persistent,
+        }
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::category::Category;
-use super::error::Error;
 use super::fault::Fault;
 use super::outcome::{Outcome, Phase};
 
@@ -19,18 +18,6 @@ pub struct AttemptError {
 }
 
 impl AttemptError {
-    /// The record of an attempt that ended in an error of ours.
-    pub(crate) fn of(number: u32, error: &Error) -> AttemptError {
-        AttemptError {
-            number,
-            category: error.category(),
-            phase: error.phase(),
-            outcome: error.outcome(),
-            code: error.code().map(Into::into),
-            message: error.said().into(),
-        }
-    }
-
     /// The record of an attempt that ended in an error of the user's with a database error inside.
     pub(crate) fn of_fault(
         number: u32,

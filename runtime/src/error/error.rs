@@ -212,20 +212,12 @@ impl Error {
         self.0.retry = Retry::of(category);
     }
 
-    pub(crate) fn set_phase(&mut self, phase: Phase) {
-        self.0.phase = phase;
-    }
-
     pub(crate) fn set_operation(&mut self, operation: &'static str) {
         self.0.operation = Some(operation);
     }
 
     pub(crate) fn set_attempts(&mut self, attempts: Vec<AttemptError>) {
         self.0.attempts = attempts;
-    }
-
-    pub(crate) fn set_retryable(&mut self, retryable: bool) {
-        self.0.retry = if retryable { Retry::Yes } else { Retry::Never };
     }
 
     /// Whether another attempt makes sense, all that is known considered.
@@ -243,11 +235,6 @@ impl Error {
             sqlx::Error::AnyDriverError(inner) => inner.downcast_ref(),
             _ => None,
         }
-    }
-
-    /// What happened, without where and what to do.
-    pub(crate) fn said(&self) -> String {
-        Said(&self.0).to_string()
     }
 
     pub(super) fn node_ref(&self) -> &Node {

@@ -32,6 +32,10 @@ pub use error::Error;
 pub use fault::Fault;
 pub use kind::Kind;
 pub use outcome::{Outcome, Phase};
+#[allow(
+    unreachable_pub,
+    reason = "answered by a hidden method of a public trait"
+)]
 pub use verdict::Retry;
 
 pub(crate) use summary::Summary;

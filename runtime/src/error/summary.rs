@@ -60,7 +60,10 @@ impl Summary {
 
     /// What it remembers where the database gave no error of its own.
     pub(crate) fn rolled_back_by_database() -> Summary {
-        Summary::ours(Category::Resource, "the database has rolled the transaction back by itself")
+        Summary::ours(
+            Category::Resource,
+            "the database has rolled the transaction back by itself",
+        )
     }
 
     fn ours(category: Category, message: &str) -> Summary {

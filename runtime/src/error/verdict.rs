@@ -94,19 +94,6 @@ impl Verdict {
         }
     }
 
-    /// The same verdict in a session of this kind: a refused write is a mistake of the code where the session
-    /// was declared read-only, and a state of the server elsewhere.
-    pub(crate) const fn in_session(self, read_only: bool) -> Verdict {
-        match self.category {
-            Category::ReadOnly if read_only => Verdict {
-                category: Category::Programming,
-                retry: Retry::Never,
-                ..self
-            },
-            _ => self,
-        }
-    }
-
     /// Whether the server may have applied a statement that was answered by this error in autocommit.
     pub(crate) const fn leaves_doubt(self) -> bool {
         match self.category {

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
@@ -41,7 +41,7 @@ struct Line(String);
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() != "message" {
-            self.0 += &format!(" {field}={value:?}");
+            let _ = write!(self.0, " {field}={value:?}");
         }
     }
 }
@@ -163,7 +163,7 @@ fn the_level_fits_the_category() {
             "{category}"
         );
     }
-    let (_, lines) = logged(|| {
+    let ((), lines) = logged(|| {
         for category in [
             Category::Internal,
             Category::Timeout,

@@ -25,8 +25,9 @@ impl<DB: Backend> SessionPool<DB> {
             return Err(Error::new(
                 Category::Programming,
                 Phase::Acquire,
-                "there is no tokio runtime here: call this from within one",
-            ));
+                "there is no tokio runtime here",
+            )
+            .with_help("call this from within a tokio runtime"));
         }
         self.shared.keep_maintained();
         let mut reconnect = Reconnect::new();
@@ -49,7 +50,11 @@ impl<DB: Backend> SessionPool<DB> {
                 }
                 Ok(Err(PoolError::Closed)) => return Err(closed()),
                 Ok(Err(other)) => {
-                    return Err(Error::new(Category::Internal, Phase::Acquire, other.to_string()));
+                    return Err(Error::new(
+                        Category::Internal,
+                        Phase::Acquire,
+                        other.to_string(),
+                    ));
                 }
                 Err(_elapsed) => {
                     return Err(match last {
@@ -62,11 +67,10 @@ impl<DB: Backend> SessionPool<DB> {
     }
 
     /// This session's turn among the writers of its database.
-    pub(crate) async fn turn(
-        &self,
-        until: Instant,
-    ) -> Result<Option<OwnedSemaphorePermit>, Error> {
-        let Some(gate) = &self.shared.gate else { return Ok(None) };
+    pub(crate) async fn turn(&self, until: Instant) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let Some(gate) = &self.shared.gate else {
+            return Ok(None);
+        };
         let began = Instant::now();
         match timeout_at(until, std::sync::Arc::clone(gate).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Some(permit)),
@@ -76,10 +80,12 @@ impl<DB: Backend> SessionPool<DB> {
                 Category::LockTimeout,
                 Phase::Acquire,
                 format!(
-                    "another session of this process was writing for {:.1?}: keep write sessions short, or \
-                     declare those that only read as `read_only`",
+                    "other sessions of this process were writing for {:.1?}",
                     began.elapsed()
                 ),
+            )
+            .with_help(
+                "keep write sessions short, and declare those that only read as `read_only`",
             )),
         }
     }
@@ -90,11 +96,11 @@ impl<DB: Backend> SessionPool<DB> {
             Category::Capacity,
             Phase::Acquire,
             format!(
-                "no connection became free within {waited:.1?} ({} of {} in use, {} waiting): raise \
-                 `max_connections`, or keep sessions shorter",
+                "none became free within {waited:.1?}, with {} of {} in use and {} waiting",
                 stats.in_use, stats.max, stats.waiting
             ),
         )
+        .with_help("keep sessions shorter, or raise `max_connections`")
     }
 }
 
@@ -108,11 +114,12 @@ fn unreachable(error: sqlx::Error, waited: Duration) -> Error {
     Error::new(
         category,
         Phase::Acquire,
-        format!("could not connect within {waited:.1?}: {error}; see that the server runs, and that host and port are right"),
+        format!("no success within {waited:.1?}: {error}"),
     )
+    .with_help("see that the server runs, and that host and port are right")
     .with_source(error)
 }
 
-fn closed() -> Error {
-    Error::new(Category::Closed, Phase::Acquire, "the pool is closed: it takes no more work")
+pub(crate) fn closed() -> Error {
+    Error::new(Category::Closed, Phase::Acquire, "it takes no more work")
 }

@@ -1,5 +1,9 @@
 //! Where a database is, and the errors of a wrong address.
 
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+
 use crate::backend::{Backend, Driver, Options};
 use crate::error::{Category, Error, Phase};
 
@@ -8,7 +12,8 @@ pub(crate) enum Address<DB: Backend> {
     Url(String),
     Options(Options<DB>),
     /// Options of a database that lives as long as one connection to it does.
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))] // only SQLite keeps a database in memory
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+    // only SQLite keeps a database in memory
     Anchored(Options<DB>),
 }
 
@@ -20,15 +25,30 @@ pub(crate) fn parse<DB: Backend>(url: &str) -> Result<Options<DB>, Error> {
     if !DB::URL_SCHEMES.contains(&scheme) {
         // `postgresql+asyncpg`, `mysql+pymysql`, `jdbc:…` and their kind.
         let shown: String = scheme.chars().take(40).collect();
-        return Err(wrong(format!("`{shown}` is not a URL scheme of {}; {}", DB::NAME, example::<DB>())));
+        return Err(wrong(format!(
+            "`{shown}` is not a URL scheme of {}; {}",
+            DB::NAME,
+            example::<DB>()
+        )));
     }
-    <DB as Driver>::parse(url).map_err(|error| {
+    <DB as Driver>::parse(url).map(quiet).map_err(|error| {
         let detail = match &error {
             sqlx::Error::Configuration(cause) => without(url, &cause.to_string()),
             other => without(url, &other.to_string()),
         };
-        wrong(format!("the URL cannot be read: {detail}; {}", example::<DB>()))
+        wrong(format!(
+            "the URL cannot be read: {detail}; {}",
+            example::<DB>()
+        ))
     })
+}
+
+/// Statement text belongs to the debug level, that of slow statements too, which sqlx logs as a warning.
+fn quiet<O: ConnectOptions>(options: O) -> O {
+    match "debug".parse() {
+        Ok(level) => options.log_slow_statements(level, Duration::from_secs(1)),
+        Err(_) => options,
+    }
 }
 
 /// `text` with nothing of `url` in it that might be a secret.
@@ -38,7 +58,11 @@ fn without(url: &str, text: &str) -> String {
         .rsplit_once('@')
         .and_then(|(user, _)| user.split_once(':'))
         .map_or("", |(_, password)| password);
-    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
+    if secret.is_empty() {
+        text.to_owned()
+    } else {
+        text.replace(secret, "***")
+    }
 }
 
 fn example<DB: Driver>() -> String {

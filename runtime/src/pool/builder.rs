@@ -156,7 +156,9 @@ impl<DB: Backend> PoolBuilder<DB> {
     pub async fn connect_lazy(self) -> Result<SessionPool<DB>, Error> {
         self.check()?;
         let Some(address) = self.address else {
-            return Err(wrong("a pool needs a server: call `primary(url)` before `connect`"));
+            return Err(wrong(
+                "a pool needs a server: call `primary(url)` before `connect`",
+            ));
         };
         let (options, anchor) = match address {
             Address::Url(url) => (address::parse::<DB>(&url)?, false),
@@ -167,12 +169,21 @@ impl<DB: Backend> PoolBuilder<DB> {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let Settings { max_connections, min_connections, acquire_timeout, .. } = self.settings;
+        let Settings {
+            max_connections,
+            min_connections,
+            acquire_timeout,
+            ..
+        } = self.settings;
         if self.standbys > 0 {
-            return Err(wrong("`standby` is not available yet: remove it, and name one server as `primary`"));
+            return Err(wrong(
+                "`standby` is not available yet: remove it, and name one server as `primary`",
+            ));
         }
         if max_connections == 0 {
-            return Err(wrong("a pool of 0 connections can serve nobody: use `max_connections(1)` or more"));
+            return Err(wrong(
+                "a pool of 0 connections can serve nobody: use `max_connections(1)` or more",
+            ));
         }
         if min_connections > max_connections {
             return Err(wrong(format!(
@@ -181,7 +192,9 @@ impl<DB: Backend> PoolBuilder<DB> {
             )));
         }
         if acquire_timeout.is_zero() {
-            return Err(wrong("an acquire timeout of 0 leaves no time to connect: use `acquire_timeout(5 s)`"));
+            return Err(wrong(
+                "an acquire timeout of 0 leaves no time to connect: use `acquire_timeout(5 s)`",
+            ));
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 use sqlx::Connection as _;
 use tokio::time::{Instant, timeout_at};
 
+use super::SessionPool;
 use super::registry::SessionInfo;
 use super::settings::{CLOSE_TIMEOUT, PING_TIMEOUT};
-use super::SessionPool;
 use crate::backend::Backend;
 
 /// What `SessionPool::close` left behind.
@@ -39,14 +39,19 @@ impl<DB: Backend> SessionPool<DB> {
         if let Some(maintenance) = self.shared.maintenance.get() {
             maintenance.abort();
         }
-        // Proven connections: nothing is open on them, and their sockets close here.
-        drop(idle);
-        let emptied = timeout_at(until, self.shared.registry.empty()).await.is_ok();
+        for link in idle {
+            link.close().await;
+        }
+        let emptied = timeout_at(until, self.shared.registry.empty())
+            .await
+            .is_ok();
         links.manager().line.close(PING_TIMEOUT).await;
         if let Some(anchor) = self.shared.anchor.lock().await.take() {
             let _ = timeout_at(Instant::now() + PING_TIMEOUT, anchor.close()).await;
         }
-        CloseReport { left: if emptied { Vec::new() } else { self.sessions() } }
+        CloseReport {
+            left: if emptied { Vec::new() } else { self.sessions() },
+        }
     }
 
     /// Whether [`close`](Self::close) was called.

@@ -80,11 +80,10 @@ impl<DB: Backend> Custody<DB> {
     /// savepoints of the bodies that run set.
     pub(crate) async fn ready(&mut self) -> Result<(), Error> {
         if self.machine.life.outcome().is_some() {
-            return Err(Error::new(
-                Category::Programming,
-                Phase::Body,
-                "the session has ended: begin another one",
-            ));
+            return Err(
+                Error::new(Category::Programming, Phase::Body, "the session has ended")
+                    .with_help("begin another one"),
+            );
         }
         // What this meets dooms the level it belongs to.
         let _ = self.machine.settle().await;
@@ -94,7 +93,10 @@ impl<DB: Backend> Custody<DB> {
         if self.state() == State::Unopened {
             self.open().await?;
         }
-        self.machine.mark().await.map_err(|error| Error::from_driver(error, Phase::Body))
+        self.machine
+            .mark()
+            .await
+            .map_err(|error| Error::from_driver(error, Phase::Body))
     }
 
     async fn open(&mut self) -> Result<(), Error> {
@@ -118,10 +120,14 @@ impl<DB: Backend> Custody<DB> {
             }
             let has_served = self.machine.carrier().is_some_and(Lease::has_served);
             let begin = Begin {
-                limit: self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+                limit: self
+                    .deadline
+                    .map(|deadline| deadline.saturating_duration_since(Instant::now())),
                 ..self.begin
             };
-            let Err(error) = self.machine.open(begin).await else { return Ok(()) };
+            let Err(error) = self.machine.open(begin).await else {
+                return Ok(());
+            };
             let now = Instant::now();
             let again = match verdict(&error).ends {
                 _ if DB::is_busy(&error) && self.machine.holds_connection() => {
@@ -142,7 +148,8 @@ impl<DB: Backend> Custody<DB> {
     }
 
     fn no_later(&self, instant: Instant) -> Instant {
-        self.deadline.map_or(instant, |deadline| deadline.min(instant))
+        self.deadline
+            .map_or(instant, |deadline| deadline.min(instant))
     }
 
     /// Commits what can be committed. When this answers, the slot is free and the session is not listed
@@ -161,16 +168,16 @@ impl<DB: Backend> Custody<DB> {
             let error = Error::new(
                 Category::Programming,
                 Phase::Commit,
-                "a nested call of this session never ended: it was leaked, or its session was moved",
-            );
+                "a nested call of this session never ended",
+            )
+            .with_help("neither leak the future of a nested call nor move its session away");
             return Err(self.refuse(error).await);
         }
         if self.state() == State::Unopened || self.machine.life.is_rollback_only() {
             return Ok(self.roll_back().await);
         }
         if !self.machine.life.in_transaction() {
-            self.machine.end_autocommit();
-            return Ok(self.finish());
+            return Ok(self.end_answered());
         }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
@@ -179,10 +186,16 @@ impl<DB: Backend> Custody<DB> {
         }
         let patience = self.pool.settings().commit_timeout;
         let busy_until = self.no_later(now + LOCK_TIMEOUT);
-        let limit = self.deadline.map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
+        let limit = self
+            .deadline
+            .map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
         match self.machine.commit(busy_until, patience, limit).await {
             Committed::Done => Ok(self.finish()),
-            Committed::Failed { source, outcome, gone } => {
+            Committed::Failed {
+                source,
+                outcome,
+                gone,
+            } => {
                 self.finish();
                 Err(commit_failed(source, outcome, gone))
             }
@@ -191,11 +204,17 @@ impl<DB: Backend> Custody<DB> {
                 Err(Error::new(
                     Category::CommitUnknown,
                     Phase::Commit,
-                    "the server has not answered COMMIT in time: the work may be committed or not",
+                    "the server has not answered COMMIT in time",
                 )
                 .with_outcome(Outcome::Unknown))
             }
         }
+    }
+
+    /// Ends a session in autocommit whose statements were all answered.
+    pub(crate) fn end_answered(&mut self) -> Outcome {
+        self.machine.end_autocommit();
+        self.finish()
     }
 
     async fn refuse(&mut self, error: Error) -> Error {
@@ -231,7 +250,9 @@ impl<DB: Backend> Drop for Custody<DB> {
         if self.reaped || !self.machine.holds_connection() {
             return;
         }
-        let Some(runtime) = self.runtime.take() else { return };
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
         let remains = Self {
             pool: self.pool.clone(),
             entry: Arc::clone(&self.entry),
@@ -263,11 +284,8 @@ impl<DB: Backend> Drop for Reaped<DB> {
 }
 
 pub(crate) fn timed_out(phase: Phase) -> Error {
-    Error::new(
-        Category::Timeout,
-        phase,
-        "the call's deadline passed: raise its `timeout`, or do less in one call",
-    )
+    Error::new(Category::Timeout, phase, "the call's deadline passed")
+        .with_help("do less in one call, or raise its `timeout`")
 }
 
 fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
@@ -275,12 +293,16 @@ fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
         return Error::new(
             Category::Programming,
             Phase::Commit,
-            "something in the session ended its transaction: part of the work may be committed; look for a \
-             procedure that commits",
+            "something in the session ended its transaction, and part of the work may be committed",
         )
+        .with_help("look for a procedure that commits")
         .with_source(source)
         .with_outcome(outcome);
     }
     let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
-    if outcome == Outcome::Unknown { error.with_category(Category::CommitUnknown) } else { error }
+    if outcome == Outcome::Unknown {
+        error.with_category(Category::CommitUnknown)
+    } else {
+        error
+    }
 }

@@ -9,9 +9,9 @@ use futures_core::stream::BoxStream;
 use sqlx::{Execute, Executor, SqlStr};
 use tokio::time::{Instant, sleep};
 
+use super::SessionPool;
 use super::custody::Custody;
 use super::registry::Entry;
-use super::SessionPool;
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
 use crate::error::{Category, Ends, Error, Outcome, Phase, Verdict, verdict};
 use crate::operation::Operation;
@@ -23,7 +23,10 @@ static AUTOCOMMIT: Operation = Operation::new("steadfast::autocommit");
 
 impl<DB: Backend> SessionPool<DB> {
     fn autocommit(&self) -> Custody<DB> {
-        let begin = Begin { access: Access::Autocommit, ..Begin::default() };
+        let begin = Begin {
+            access: Access::Autocommit,
+            ..Begin::default()
+        };
         Custody::new(self.clone(), Entry::new(&AUTOCOMMIT, false), begin, None)
     }
 
@@ -32,7 +35,10 @@ impl<DB: Backend> SessionPool<DB> {
     async fn answer<T>(
         &self,
         statement: Statement<DB>,
-        run: impl for<'c> Fn(&'c mut DB::Connection, Statement<DB>) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+        run: impl for<'c> Fn(
+            &'c mut DB::Connection,
+            Statement<DB>,
+        ) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         refuse(&statement, false)?;
         let mut statement = statement;
@@ -63,7 +69,10 @@ struct Busy {
 
 impl Busy {
     fn new() -> Self {
-        Self { until: Instant::now() + LOCK_TIMEOUT, pause: std::time::Duration::from_millis(1) }
+        Self {
+            until: Instant::now() + LOCK_TIMEOUT,
+            pause: std::time::Duration::from_millis(1),
+        }
     }
 
     fn again(&self, error: &sqlx::Error, is_busy: fn(&sqlx::Error) -> bool) -> bool {
@@ -80,8 +89,8 @@ impl Busy {
 async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -> sqlx::Error {
     let Verdict { category, ends, .. } = verdict(&error);
     let entry = Arc::clone(custody.entry());
-    custody.roll_back().await;
     if ends == Ends::Connection {
+        custody.roll_back().await;
         // Sent, and no answer came: the server may have done it.
         entry.ended(Some(Outcome::Unknown));
         entry.answered(Some(Category::CommitUnknown));
@@ -90,6 +99,8 @@ async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -
             .with_outcome(Outcome::Unknown)
             .into();
     }
+    // Answered: the statement undid itself, and nothing is open.
+    custody.end_answered();
     entry.ended(Some(Outcome::RolledBack));
     entry.answered(Some(category));
     error
@@ -120,7 +131,9 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                 let mut stream = WatchedStream::<DB>::new(stream, observer);
                 let mut has_answered = false;
                 let failed = loop {
-                    match std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+                    match std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context))
+                        .await
+                    {
                         Some(Ok(step)) => {
                             has_answered = true;
                             yields.give(step).await;
@@ -131,7 +144,9 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                 };
                 drop(stream);
                 match (failed, spare) {
-                    (Some(error), Some(spare)) if !has_answered && busy.again(&error, DB::is_busy) => {
+                    (Some(error), Some(spare))
+                        if !has_answered && busy.again(&error, DB::is_busy) =>
+                    {
                         busy.pause().await;
                         statement = spare;
                     }
@@ -139,7 +154,10 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                 }
             }
         };
-        Box::pin(Steps::<DB> { run: Some(Box::pin(run)), slot })
+        Box::pin(Steps::<DB> {
+            run: Some(Box::pin(run)),
+            slot,
+        })
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -151,7 +169,9 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query);
-        Box::pin(self.answer(statement, |connection, statement| DB::fetch_optional(connection, statement)))
+        Box::pin(self.answer(statement, |connection, statement| {
+            DB::fetch_optional(connection, statement)
+        }))
     }
 
     fn prepare_with<'e>(
@@ -168,7 +188,11 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             custody.ready().await?;
             let (connection, observer) = custody.machine().statement();
             let prepared = DB::prepare_with(connection, sql, parameters);
-            end(WatchedFuture::<DB, _>::new(prepared, observer).await, custody).await
+            end(
+                WatchedFuture::<DB, _>::new(prepared, observer).await,
+                custody,
+            )
+            .await
         })
     }
 
@@ -182,7 +206,11 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             custody.ready().await?;
             let (connection, observer) = custody.machine().statement();
             let described = DB::describe(connection, sql);
-            end(WatchedFuture::<DB, _>::new(described, observer).await, custody).await
+            end(
+                WatchedFuture::<DB, _>::new(described, observer).await,
+                custody,
+            )
+            .await
         })
     }
 }
@@ -226,8 +254,16 @@ impl<T> Slot<T> {
     async fn give(&self, step: T) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
         std::future::poll_fn(|_| {
-            let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none();
-            if taken { Poll::Ready(()) } else { Poll::Pending }
+            let taken = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_none();
+            if taken {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -245,7 +281,9 @@ impl<DB: Backend> Stream for Steps<'_, DB> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(run) = &mut this.run else { return Poll::Ready(None) };
+        let Some(run) = &mut this.run else {
+            return Poll::Ready(None);
+        };
         let ended = run.as_mut().poll(context);
         if let Some(step) = this.slot.take() {
             return Poll::Ready(Some(Ok(step)));

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::builder::AfterConnect;
-use super::settings::{PING_TIMEOUT, Settings, jittered};
+use super::settings::{FAREWELL, PING_TIMEOUT, Settings, jittered};
 use crate::backend::{Backend, Driver};
 use crate::shield::{Carrier, ControlLine, Wire};
 use sqlx::Connection as _;
@@ -35,6 +35,11 @@ impl<DB: Driver> Link<DB> {
 
     pub(crate) fn heard(&self) -> Instant {
         self.heard
+    }
+
+    /// Closes an idle connection as its server expects, where that answers soon.
+    pub(crate) async fn close(self) {
+        let _ = timeout(FAREWELL, self.wire.connection.close()).await;
     }
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
@@ -68,7 +73,10 @@ impl<DB: Backend> Manager for Connector<DB> {
         Ok(Link {
             wire: Wire::new(connection, tag, Arc::clone(&self.line)),
             runtime: Handle::current(),
-            expires: self.settings.max_lifetime.map(|lifetime| now + jittered(lifetime, 0.25)),
+            expires: self
+                .settings
+                .max_lifetime
+                .map(|lifetime| now + jittered(lifetime, 0.25)),
             used: now,
             heard: now,
             served: false,
@@ -82,14 +90,18 @@ impl<DB: Backend> Manager for Connector<DB> {
             return Err(RecycleError::message("the connection is not proven clean"));
         }
         if link.is_expired(now) {
-            return Err(RecycleError::message("the connection has reached its lifetime"));
+            return Err(RecycleError::message(
+                "the connection has reached its lifetime",
+            ));
         }
         if now.duration_since(link.heard) > self.settings.ping_after {
             self.pinged.fetch_add(1, Ordering::Relaxed);
             // Dropped half-way, the ping leaves the link to deadpool, which closes it.
             match timeout(PING_TIMEOUT, link.wire.connection.ping()).await {
                 Ok(result) => result?,
-                Err(_elapsed) => return Err(RecycleError::message("the server did not answer a ping")),
+                Err(_elapsed) => {
+                    return Err(RecycleError::message("the server did not answer a ping"));
+                }
             }
             link.heard = Instant::now();
         }
@@ -107,7 +119,10 @@ pub(crate) struct Lease<DB: Backend> {
 
 impl<DB: Backend> Lease<DB> {
     pub(crate) fn new(link: Object<Connector<DB>>, turn: Option<OwnedSemaphorePermit>) -> Self {
-        Self { link: Some(link), turn }
+        Self {
+            link: Some(link),
+            turn,
+        }
     }
 
     pub(crate) fn runtime(&self) -> Option<Handle> {
@@ -137,6 +152,8 @@ impl<DB: Backend> Drop for Lease<DB> {
                 link.heard = link.used;
                 link.served = true;
             } else {
+                // A thread that works for nobody would keep the database's lock until it is done.
+                DB::interrupt(&link.wire.tag);
                 drop(Object::take(link));
             }
         }

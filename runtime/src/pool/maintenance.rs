@@ -23,34 +23,43 @@ impl<DB: Backend> Shared<DB> {
 /// Ends by itself with the last handle of the pool.
 async fn maintain<DB: Backend>(pool: Weak<Shared<DB>>, settings: Settings) {
     let tick = tick(&settings);
+    let mut pause = Duration::ZERO;
     loop {
-        sleep(jittered(tick, 0.2)).await;
+        sleep(pause).await;
+        pause = jittered(tick, 0.2);
         let Some(shared) = pool.upgrade() else { return };
         if shared.links.is_closed() {
             return;
         }
-        retire(&shared, &settings);
+        retire(&shared, &settings).await;
         keep_alive(&shared, &settings).await;
         refill(&shared, &settings).await;
     }
 }
 
 fn tick(settings: &Settings) -> Duration {
-    let shortest = [settings.idle_timeout, settings.keepalive, settings.max_lifetime]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(Duration::from_mins(1));
+    let shortest = [
+        settings.idle_timeout,
+        settings.keepalive,
+        settings.max_lifetime,
+    ]
+    .into_iter()
+    .flatten()
+    .min()
+    .unwrap_or(Duration::from_mins(1));
     (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(30))
 }
 
 /// Closes what is past its lifetime, and what was idle for too long beyond the minimum. The tail is
 /// the longest idle: sessions take the connection that was used last.
-fn retire<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
+async fn retire<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
     let now = Instant::now();
-    let mut surplus =
-        shared.links.status().size.saturating_sub(settings.min_connections as usize);
-    shared.links.retain(|link, _| {
+    let mut surplus = shared
+        .links
+        .status()
+        .size
+        .saturating_sub(settings.min_connections as usize);
+    let retired = shared.links.retain(|link, _| {
         let idle_too_long = settings
             .idle_timeout
             .is_some_and(|timeout| now.duration_since(link.idle_since()) > timeout);
@@ -64,11 +73,16 @@ fn retire<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
         }
         true
     });
+    for link in retired.removed {
+        link.close().await;
+    }
 }
 
 /// Pings idle connections that were silent for long, and the control connection.
 async fn keep_alive<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
-    let Some(keepalive) = settings.keepalive else { return };
+    let Some(keepalive) = settings.keepalive else {
+        return;
+    };
     let now = Instant::now();
     let mut silent = false;
     // `retain` is deadpool's way to look at idle objects; nothing is removed here.

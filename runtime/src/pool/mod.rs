@@ -16,8 +16,8 @@ mod stats;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use deadpool::managed::{Pool, PoolConfig, QueueMode, Timeouts};
 use deadpool::Runtime;
+use deadpool::managed::{Pool, PoolConfig, QueueMode, Timeouts};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::backend::{Backend, Options};
 use crate::error::{Category, Error, Phase};
 use crate::shield::ControlLine;
+pub(crate) use acquire::closed;
 use address::Address;
 use builder::AfterConnect;
 pub use builder::PoolBuilder;
@@ -108,7 +109,6 @@ impl<DB: Backend> SessionPool<DB> {
         settings: Settings,
         after_connect: Option<AfterConnect<DB>>,
     ) -> Result<Self, Error> {
-        // Statement text belongs to the debug level, also that of slow statements.
         let anchor = if anchored {
             let (anchor, _) = DB::establish(&options)
                 .await
@@ -203,7 +203,9 @@ impl SessionPool<sqlx::Sqlite> {
 
 impl<DB: Backend> Clone for SessionPool<DB> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 

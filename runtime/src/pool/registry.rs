@@ -127,7 +127,14 @@ impl Drop for Entry {
         let panicked = *self.panicked.get_mut();
         let attempts = *self.attempt.get_mut();
         let outcome = outcome.unwrap_or(Outcome::NotSent);
-        self.operation.record_ended(outcome, self.nested, category, cancelled, panicked, duration);
+        self.operation.record_ended(
+            outcome,
+            self.nested,
+            category,
+            cancelled,
+            panicked,
+            duration,
+        );
         tracing::debug!(
             target: "steadfast::record",
             operation = self.operation.name(),
@@ -156,7 +163,10 @@ impl Registry {
     /// Lists a session until the listing is dropped.
     pub(crate) fn list(self: &Arc<Self>, entry: &Arc<Entry>) -> Listing {
         self.lock().insert(entry.id, Arc::clone(entry));
-        Listing { registry: Arc::clone(self), id: entry.id }
+        Listing {
+            registry: Arc::clone(self),
+            id: entry.id,
+        }
     }
 
     pub(crate) fn sessions(&self) -> Vec<SessionInfo> {

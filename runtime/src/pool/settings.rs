@@ -12,6 +12,9 @@ pub(crate) const AFTER_DEADLINE: Duration = Duration::from_millis(100);
 /// How long a ping of a connection taken from the pool may take before the connection is replaced.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a connection that is closed may take to say goodbye.
+pub(crate) const FAREWELL: Duration = Duration::from_millis(200);
+
 /// How long `close` waits for sessions.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 

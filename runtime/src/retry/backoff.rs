@@ -112,7 +112,11 @@ mod tests {
                     .all(|wait| (millis(least)..=millis(100)).contains(wait)),
                 "{jitter}"
             );
-            let spread = *waits.iter().max().unwrap() - *waits.iter().min().unwrap();
+            let spread = waits
+                .iter()
+                .max()
+                .unwrap()
+                .abs_diff(*waits.iter().min().unwrap());
             assert!(
                 spread > millis(100 - least) * 9 / 10,
                 "{jitter}: {spread:?}"

@@ -13,11 +13,12 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tracing::Span;
 
+use super::Session;
 use super::savepoint::Level;
 use super::source::{Origin, SessionSource};
-use super::Session;
 use crate::backend::{Access, Backend, Begin};
 use crate::error::{Category, Classify, Error, Outcome, Phase};
+use crate::isolation::Isolation;
 use crate::operation::Operation;
 use crate::pool::{AFTER_DEADLINE, Custody, Entry, timed_out};
 use crate::retry::{RetryPolicy, Retrying};
@@ -41,12 +42,24 @@ impl Operation {
             db.system.name = DB::SYSTEM,
         );
         let begin = Begin {
-            access: if options.is_read_only() { Access::Read } else { Access::Write },
+            access: if options.is_read_only() {
+                Access::Read
+            } else {
+                Access::Write
+            },
             isolation: options.isolation_level(),
             limit: None,
         };
         let deadline = options.time_limit().map(|limit| Instant::now() + limit);
-        let state = State { entry, span, begin, deadline, retrying: None, outcome: None, refused: None };
+        let state = State {
+            entry,
+            span,
+            begin,
+            deadline,
+            retrying: None,
+            outcome: None,
+            refused: None,
+        };
         let call = Call { origin, state };
         match self.policy() {
             Some(policy) => call.retrying(*policy),
@@ -90,8 +103,12 @@ impl<DB: Backend> Call<'_, DB> {
         state.entry.next_attempt();
         let place = match &mut self.origin {
             Origin::Pool(pool) => {
-                let custody =
-                    Custody::new(pool.clone(), Arc::clone(&state.entry), state.begin, state.deadline);
+                let custody = Custody::new(
+                    pool.clone(),
+                    Arc::clone(&state.entry),
+                    state.begin,
+                    state.deadline,
+                );
                 Place::Own(Box::new(Session::new(custody)))
             }
             Origin::Session(session) => {
@@ -105,33 +122,38 @@ impl<DB: Backend> Call<'_, DB> {
 
 /// An inner call that asks for what the outer transaction does not give would get less than it was promised.
 fn mismatch(inner: Begin, outer: Begin, database: &str) -> Option<Error> {
-    let refuse = |message: String| Some(Error::new(Category::Programming, Phase::Begin, message));
+    let refuse = |message: String, help: String| {
+        Some(Error::new(Category::Programming, Phase::Begin, message).with_help(help))
+    };
     match (inner.access, outer.access) {
         (Access::Read, Access::Write) => {
             return refuse(
-                "a `read_only` function was called inside a session that writes: call it with a pool, or \
-                 remove `read_only`"
-                    .to_owned(),
+                "a `read_only` function was called inside a session that writes".to_owned(),
+                "call it with a pool, or remove its `read_only`".to_owned(),
             );
         }
         (Access::Write, Access::Read) => {
             return refuse(
-                "a function that may write was called inside a `read_only` session: declare it `read_only`, \
-                 or call it with a pool"
-                    .to_owned(),
+                "a function that may write was called inside a `read_only` session".to_owned(),
+                "declare it `read_only` too, or call it with a pool".to_owned(),
             );
         }
         _ => {}
     }
+    // Where the outer one asks for no level the server's default holds, which may be any.
     match (inner.isolation, outer.isolation) {
-        (Some(inner), Some(outer)) if inner > outer => refuse(format!(
-            "a function that needs `isolation = {inner}` was called inside a session with `{outer}`: raise the \
-             outer one's, or call it with a pool"
-        )),
-        (Some(inner), None) if database != "SQLite" => refuse(format!(
-            "a function that needs `isolation = {inner}` was called inside a session that asks for none: give \
-             the outer function the same `isolation`, or call this one with a pool"
-        )),
+        (Some(level), None) if database == "SQLite" => {
+            debug_assert_eq!(
+                level,
+                Isolation::Serializable,
+                "the macro refuses any other"
+            );
+            None
+        }
+        (Some(level), outer) if outer.is_none_or(|outer| level > outer) => refuse(
+            format!("a function with `isolation = {level}` was called inside a session without"),
+            format!("give the outer function `isolation = {level}`, or call this one with a pool"),
+        ),
         _ => None,
     }
 }
@@ -160,7 +182,10 @@ impl<'c, DB: Backend> Borrowed<'c, DB> {
         let outer = session.custody().deadline();
         let earlier = deadline.into_iter().chain(outer).min();
         let former = session.custody().replace_deadline(earlier);
-        Self { level: Some(Level::enter(session)), former }
+        Self {
+            level: Some(Level::enter(session)),
+            former,
+        }
     }
 
     fn level(&mut self) -> &mut Level<'c, DB> {
@@ -200,7 +225,11 @@ impl<DB: Backend> Attempt<'_, DB> {
             "steadfast.attempt",
             attempt = self.state.entry.attempt(),
         );
-        Limits { deadline, span, refused: self.state.refused.is_some() }
+        Limits {
+            deadline,
+            span,
+            refused: self.state.refused.is_some(),
+        }
     }
 
     /// The session that the body gets.
@@ -212,6 +241,9 @@ impl<DB: Backend> Attempt<'_, DB> {
     }
 
     /// Ends the attempt of a function that does not retry.
+    ///
+    /// # Errors
+    /// The body's own; where that was well, the one that keeping its work met.
     ///
     /// # Panics
     /// Resumes the body's panic, once the session has been rolled back.
@@ -309,7 +341,9 @@ impl<DB: Backend> Attempt<'_, DB> {
 
     /// The caller waits for the proof a moment longer than its deadline; then the reaper goes on alone.
     async fn undo_in_time(&mut self) -> Outcome {
-        timeout(AFTER_DEADLINE, self.undo()).await.unwrap_or(Outcome::NotSent)
+        timeout(AFTER_DEADLINE, self.undo())
+            .await
+            .unwrap_or(Outcome::NotSent)
     }
 }
 
@@ -354,7 +388,8 @@ impl State {
     }
 
     fn answered<T, E: Classify>(&self, result: Result<T, E>) -> Result<T, E> {
-        self.entry.answered(result.as_ref().err().and_then(Classify::category));
+        self.entry
+            .answered(result.as_ref().err().and_then(Classify::category));
         result
     }
 }

@@ -92,7 +92,10 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
 /// A statement's stream from the wait for the session on.
 enum Opening<'e, DB: Backend> {
     Refused(Option<sqlx::Error>),
-    Waiting(BoxFuture<'e, Result<&'e mut Session<DB>, Error>>, Option<Statement<DB>>),
+    Waiting(
+        BoxFuture<'e, Result<&'e mut Session<DB>, Error>>,
+        Option<Statement<DB>>,
+    ),
     Running(WatchedStream<'e, DB>),
 }
 
@@ -107,7 +110,9 @@ impl<'e, DB: Backend> Stream for Opening<'e, DB> {
                 Self::Refused(error) => return Poll::Ready(error.take().map(Err)),
                 Self::Waiting(ready, statement) => match ready!(ready.as_mut().poll(context)) {
                     Ok(session) => {
-                        let Some(statement) = statement.take() else { return Poll::Ready(None) };
+                        let Some(statement) = statement.take() else {
+                            return Poll::Ready(None);
+                        };
                         let session: &'e mut Session<DB> = session;
                         *self = Self::Running(session.start(statement));
                     }

@@ -16,7 +16,7 @@ pub use source::{Origin, PoolSource, SessionSource, SessionType};
 use crate::backend::{Backend, Begin};
 use crate::error::{Category, Error, Phase};
 use crate::operation::Operation;
-use crate::pool::{Custody, Entry, SessionPool};
+use crate::pool::{Custody, Entry, SessionPool, closed};
 
 /// A session: one pooled connection and one transaction, alive for one call.
 ///
@@ -88,7 +88,9 @@ impl<DB: Backend> Session<DB> {
     /// Once sent, COMMIT runs to its end whether or not this future does.
     pub async fn commit(mut self) -> Result<(), Error> {
         let result = self.custody.commit().await;
-        self.custody.entry().answered(result.as_ref().err().map(Error::category));
+        self.custody
+            .entry()
+            .answered(result.as_ref().err().map(Error::category));
         result.map(|_| ())
     }
 
@@ -126,7 +128,7 @@ impl<DB: Backend> Session<DB> {
             Some(_) if more => Err(Error::new(
                 Category::TooManyRows,
                 Phase::Body,
-                "the query answered more than one row: make its condition unique, or fetch all",
+                "the query answered a second row",
             )),
             Some(row) => Ok(row),
             None => Err(sqlx::Error::RowNotFound.into()),
@@ -160,14 +162,15 @@ impl<DB: Backend> SessionPool<DB> {
     #[allow(clippy::unused_async)] // as `sqlx::Pool::begin`, and what it will have to wait for may grow
     pub async fn begin(&self) -> Result<Session<DB>, Error> {
         if self.is_closed() {
-            return Err(Error::new(
-                Category::Closed,
-                Phase::Acquire,
-                "the pool is closed: it takes no more work",
-            ));
+            return Err(closed());
         }
         let entry = Entry::new(&BY_HAND, false);
         entry.next_attempt();
-        Ok(Session::new(Custody::new(self.clone(), entry, Begin::default(), None)))
+        Ok(Session::new(Custody::new(
+            self.clone(),
+            entry,
+            Begin::default(),
+            None,
+        )))
     }
 }

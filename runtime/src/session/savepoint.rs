@@ -58,7 +58,8 @@ impl<'s, DB: Backend> Level<'s, DB> {
         while life.depth() > depth {
             life.leave_badly();
         }
-        life.leave_well().map_err(|first| Error::doomed(&first, Phase::Body))
+        life.leave_well()
+            .map_err(|first| Error::doomed(&first, Phase::Body))
     }
 }
 

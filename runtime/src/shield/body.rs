@@ -45,7 +45,11 @@ pin_project! {
 
 /// Puts a body under its limits.
 pub fn shielded<F: Future>(limits: Limits, body: F) -> Shielded<F> {
-    Shielded { body: Some(body), sleep: None, limits }
+    Shielded {
+        body: Some(body),
+        sleep: None,
+        limits,
+    }
 }
 
 impl<F: Future> Future for Shielded<F> {
@@ -63,7 +67,9 @@ impl<F: Future> Future for Shielded<F> {
         let ended = match catch_unwind(AssertUnwindSafe(|| body.poll(context))) {
             Ok(Poll::Ready(value)) => Ended::Returned(value),
             Err(payload) => Ended::Panicked(payload),
-            Ok(Poll::Pending) if passed(this.limits.deadline, this.sleep, context) => Ended::TimedOut,
+            Ok(Poll::Pending) if passed(this.limits.deadline, this.sleep, context) => {
+                Ended::TimedOut
+            }
             Ok(Poll::Pending) => return Poll::Pending,
         };
         // The body's borrow of the session ends with it; a destructor of its locals may panic as well.
@@ -79,7 +85,9 @@ fn passed(
     sleep: &mut Option<Pin<Box<Sleep>>>,
     context: &mut Context<'_>,
 ) -> bool {
-    let Some(deadline) = deadline else { return false };
+    let Some(deadline) = deadline else {
+        return false;
+    };
     // Without a runtime there is no timer; the first statement answers with an error that says so.
     if sleep.is_none() && Handle::try_current().is_err() {
         return false;

@@ -49,7 +49,8 @@ pub(crate) enum State {
 impl State {
     fn may_become(self, next: Self) -> bool {
         use State::{
-            Active, Committing, Done, InStatement, Marking, Opening, Recovering, RollingBack, Unopened,
+            Active, Committing, Done, InStatement, Marking, Opening, Recovering, RollingBack,
+            Unopened,
         };
         matches!(
             (self, next),
@@ -73,6 +74,24 @@ pub(crate) enum Leftover {
     Running,
 }
 
+/// The statement in flight, in state `InStatement`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    /// Its last poll went unanswered.
+    Pending,
+    /// It has yielded and was not polled since.
+    Yielded,
+    /// It was dropped while it was pending, and what that dooms is doomed.
+    Dropped,
+}
+
+/// What never changes in a session's life.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    in_transaction: bool,
+    drop_dooms_session: bool,
+}
+
 #[derive(Debug, Default)]
 struct Level {
     opened: bool,
@@ -83,14 +102,10 @@ struct Level {
 #[derive(Debug)]
 pub(crate) struct Life {
     state: State,
-    /// Whether the last poll of the statement in flight went unanswered.
-    pending: bool,
-    /// Whether the drop of the statement in flight has had its consequences.
-    noticed: bool,
+    flight: Flight,
     /// Whether some statement was not read to its end, so that its last word is not known.
     unseen: bool,
-    in_transaction: bool,
-    drop_dooms_session: bool,
+    kind: Kind,
     rollback_only: bool,
     transaction: Level,
     savepoints: Vec<Level>,
@@ -98,23 +113,27 @@ pub(crate) struct Life {
     release: Option<usize>,
     /// What a failed COMMIT has already decided.
     fate: Option<Outcome>,
+    /// An error has shown that the connection must not serve anybody else.
+    connection_ended: bool,
 }
 
 impl Life {
     pub(crate) fn new(in_transaction: bool, drop_dooms_session: bool) -> Self {
         Self {
             state: State::Unopened,
-            pending: false,
-            noticed: false,
+            flight: Flight::Yielded,
             unseen: false,
-            in_transaction,
-            drop_dooms_session,
+            kind: Kind {
+                in_transaction,
+                drop_dooms_session,
+            },
             rollback_only: false,
             transaction: Level::default(),
             savepoints: Vec::new(),
             rollback_to: None,
             release: None,
             fate: None,
+            connection_ended: false,
         }
     }
 
@@ -135,7 +154,12 @@ impl Life {
     }
 
     pub(crate) fn in_transaction(&self) -> bool {
-        self.in_transaction
+        self.kind.in_transaction
+    }
+
+    /// Whether the connection must be closed whatever the rollback proves.
+    pub(crate) fn has_connection_ended(&self) -> bool {
+        self.connection_ended
     }
 
     pub(crate) fn is_rollback_only(&self) -> bool {
@@ -148,10 +172,11 @@ impl Life {
 
     /// The first error of the outermost doomed level the running body is inside of.
     pub(crate) fn doom(&self) -> Option<&Summary> {
-        self.transaction
-            .doomed
-            .as_ref()
-            .or_else(|| self.savepoints.iter().find_map(|level| level.doomed.as_ref()))
+        self.transaction.doomed.as_ref().or_else(|| {
+            self.savepoints
+                .iter()
+                .find_map(|level| level.doomed.as_ref())
+        })
     }
 
     /// The first error of the transaction itself.
@@ -169,7 +194,11 @@ impl Life {
     }
 
     fn become_(&mut self, next: State) {
-        assert!(self.state.may_become(next), "a session cannot go from {:?} to {next:?}", self.state);
+        assert!(
+            self.state.may_become(next),
+            "a session cannot go from {:?} to {next:?}",
+            self.state
+        );
         self.state = next;
     }
 
@@ -196,16 +225,15 @@ impl Life {
 
     pub(crate) fn statement_sent(&mut self) {
         self.become_(State::InStatement);
-        self.pending = true;
-        self.noticed = false;
+        self.flight = Flight::Pending;
     }
 
     pub(crate) fn statement_polled(&mut self) {
-        self.pending = true;
+        self.flight = Flight::Pending;
     }
 
     pub(crate) fn statement_yielded(&mut self) {
-        self.pending = false;
+        self.flight = Flight::Yielded;
     }
 
     pub(crate) fn statement_answered(&mut self) {
@@ -221,16 +249,20 @@ impl Life {
         match ends {
             Ends::Nothing => {}
             // Outside of a transaction an error ends its own statement and nothing else.
-            Ends::Level if !self.in_transaction => {}
+            Ends::Level if !self.kind.in_transaction => {}
             Ends::Level => self.doom_level(error()),
-            Ends::Transaction | Ends::Connection => self.doom_session(error()),
+            Ends::Transaction => self.doom_session(error()),
+            Ends::Connection => {
+                self.connection_ended = true;
+                self.doom_session(error());
+            }
         }
     }
 
     pub(crate) fn leftover(&self) -> Leftover {
-        match (self.state, self.pending) {
-            (State::InStatement, true) => Leftover::Running,
-            (State::InStatement, false) => Leftover::Unread,
+        match (self.state, self.flight) {
+            (State::InStatement, Flight::Yielded) => Leftover::Unread,
+            (State::InStatement, Flight::Pending | Flight::Dropped) => Leftover::Running,
             _ => Leftover::Nothing,
         }
     }
@@ -238,10 +270,13 @@ impl Life {
     /// To be called before anything else happens to a session that may hold a dropped statement: dooms what
     /// such a statement dooms.
     pub(crate) fn notice_drop(&mut self) {
-        if self.leftover() == Leftover::Running && self.in_transaction && !self.noticed {
-            self.noticed = true;
+        if self.state == State::InStatement
+            && self.flight == Flight::Pending
+            && self.kind.in_transaction
+        {
+            self.flight = Flight::Dropped;
             self.unseen = true;
-            if self.drop_dooms_session {
+            if self.kind.drop_dooms_session {
                 self.doom_session(Summary::dropped_statement());
             } else {
                 self.doom_level(Summary::dropped_statement());
@@ -273,20 +308,18 @@ impl Life {
     /// that doomed it is the answer.
     pub(crate) fn leave_well(&mut self) -> Result<(), Summary> {
         self.notice_drop();
-        let Some(level) = self.savepoints.pop() else { return Ok(()) };
+        let Some(level) = self.savepoints.pop() else {
+            return Ok(());
+        };
         let depth = self.savepoints.len() + 1;
-        match level.doomed {
-            Some(error) => {
-                self.undo(depth, level.opened);
-                Err(error)
-            }
-            None => {
-                if level.opened {
-                    self.release = Some(depth);
-                }
-                Ok(())
-            }
+        if let Some(error) = level.doomed {
+            self.undo(depth, level.opened);
+            return Err(error);
         }
+        if level.opened {
+            self.release = Some(depth);
+        }
+        Ok(())
     }
 
     /// The innermost nested body has failed, or was dropped. No await: this runs in `Drop`.
@@ -349,7 +382,9 @@ impl Life {
     /// COMMIT is about to be sent: what must go ahead of it, and whether something was not seen to its end.
     pub(crate) fn committing(&mut self) -> (Option<String>, bool) {
         self.become_(State::Committing);
-        let undo = self.rollback_to.map(|depth| format!("ROLLBACK TO SAVEPOINT steadfast_{depth}; "));
+        let undo = self
+            .rollback_to
+            .map(|depth| format!("ROLLBACK TO SAVEPOINT steadfast_{depth}; "));
         (undo, self.unseen)
     }
 
@@ -358,11 +393,19 @@ impl Life {
     }
 
     pub(crate) fn rolling_back(&mut self) {
+        // Without a transaction a rollback undoes nothing: what was in flight may have been done.
+        if !self.kind.in_transaction && self.leftover() != Leftover::Nothing {
+            self.fate = Some(Outcome::Unknown);
+        }
         self.become_(State::RollingBack);
     }
 
     pub(crate) fn rolled_back(&mut self, proven: bool) {
-        let outcome = if proven { Outcome::RolledBack } else { Outcome::NotSent };
+        let outcome = if proven {
+            Outcome::RolledBack
+        } else {
+            Outcome::NotSent
+        };
         self.become_(State::Done(self.fate.unwrap_or(outcome)));
     }
 

@@ -19,7 +19,10 @@ pub(crate) struct ControlLine<DB: Driver> {
 
 impl<DB: Driver> ControlLine<DB> {
     pub(crate) fn new(options: Options<DB>) -> Self {
-        Self { options, connection: Mutex::new(None) }
+        Self {
+            options,
+            connection: Mutex::new(None),
+        }
     }
 
     pub(crate) fn options(&self) -> &Options<DB> {
@@ -40,7 +43,9 @@ impl<DB: Driver> ControlLine<DB> {
     /// Asks whether the connection still answers and drops it where it does not.
     pub(crate) async fn keep_alive(&self, within: Duration) {
         let until = Instant::now() + within;
-        let Ok(mut slot) = timeout_at(until, self.connection.lock()).await else { return };
+        let Ok(mut slot) = timeout_at(until, self.connection.lock()).await else {
+            return;
+        };
         if let Some(mut connection) = slot.take()
             && matches!(timeout_at(until, connection.ping()).await, Ok(Ok(())))
         {
@@ -62,7 +67,9 @@ impl<DB: Driver> ControlLine<DB> {
     /// used again.
     pub(crate) async fn send(&self, sql: &str, within: Duration) -> bool {
         let until = Instant::now() + within;
-        let Ok(mut slot) = timeout_at(until, self.connection.lock()).await else { return false };
+        let Ok(mut slot) = timeout_at(until, self.connection.lock()).await else {
+            return false;
+        };
         // Taken out while it is asked: whoever gives up waiting leaves no half-read answer behind.
         if let Some(mut connection) = slot.take() {
             match timeout_at(until, DB::batch(&mut connection, sql.to_owned().into())).await {
@@ -78,7 +85,8 @@ impl<DB: Driver> ControlLine<DB> {
                 Err(_elapsed) => return false,
             }
         }
-        let Ok(Ok((mut connection, _))) = timeout_at(until, DB::establish(&self.options)).await else {
+        let Ok(Ok((mut connection, _))) = timeout_at(until, DB::establish(&self.options)).await
+        else {
             return false;
         };
         let answer = timeout_at(until, DB::batch(&mut connection, sql.to_owned().into())).await;

@@ -38,7 +38,11 @@ pub(crate) struct Machine<DB: Driver, L> {
 pub(crate) enum Committed {
     Done,
     /// The database's own error, and what became of the work.
-    Failed { source: sqlx::Error, outcome: Outcome, gone: bool },
+    Failed {
+        source: sqlx::Error,
+        outcome: Outcome,
+        gone: bool,
+    },
     /// The caller's limit passed before the answer came; the COMMIT goes on.
     Unanswered,
 }
@@ -91,7 +95,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let Place::Here(carrier) = &mut self.place else {
             unreachable!("an active session has its connection at hand")
         };
-        let Wire { connection, tag, .. } = carrier.wire();
+        let Wire {
+            connection, tag, ..
+        } = carrier.wire();
         (connection, Observer::new(&mut self.life, tag))
     }
 
@@ -112,7 +118,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Polls the control future on its way and applies its answer to the life.
     fn poll_control(&mut self, context: &mut Context<'_>) -> Poll<Result<(), sqlx::Error>> {
-        let Place::Away(owned) = &mut self.place else { return Poll::Ready(Ok(())) };
+        let Place::Away(owned) = &mut self.place else {
+            return Poll::Ready(Ok(()));
+        };
         let control = owned.control;
         let answer = ready!(owned.poll(context));
         let closed = answer.carrier.is_none();
@@ -130,18 +138,35 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             (Control::Mark, Ok(_)) => self.life.marked(),
             (Control::Mark, Err(error)) => self.life.mark_failed(Summary::of(error)),
             (Control::Recover, Ok(leftover)) => {
-                let leftover = leftover.as_ref().map(|error| (verdict(error).ends, Summary::of(error)));
+                let leftover = leftover
+                    .as_ref()
+                    .map(|error| (verdict(error).ends, Summary::of(error)));
                 self.life.recovered(leftover);
+                // On SQLite a write that is stopped takes the whole transaction with it.
+                if self
+                    .wire()
+                    .is_some_and(|wire| DB::ended_by_itself(&wire.tag))
+                {
+                    self.life.doom_session(Summary::rolled_back_by_database());
+                }
             }
             (Control::Recover, Err(error)) => {
-                self.life.recovered(Some((Ends::Connection, Summary::of(error))));
+                self.life
+                    .recovered(Some((Ends::Connection, Summary::of(error))));
             }
             (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
             (Control::Commit, Err(error)) => {
                 let fate = self.fate(error, closed);
                 self.life.commit_failed(fate);
             }
-            (Control::RollBack, _) => self.life.rolled_back(!closed),
+            (Control::RollBack, _) => {
+                self.life.rolled_back(!closed);
+                if self.life.has_connection_ended()
+                    && let Some(wire) = self.wire()
+                {
+                    wire.mark_unproven();
+                }
+            }
         }
         Poll::Ready(result.map(|_| ()))
     }
@@ -149,8 +174,14 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// What became of the work when COMMIT failed.
     fn fate(&mut self, error: &sqlx::Error, closed: bool) -> Outcome {
         if closed || DB::transaction_gone(error) {
-            let rolled_back = self.wire().is_some_and(|wire| DB::ended_by_itself(&wire.tag));
-            return if rolled_back { Outcome::RolledBack } else { Outcome::Unknown };
+            let rolled_back = self
+                .wire()
+                .is_some_and(|wire| DB::ended_by_itself(&wire.tag));
+            return if rolled_back {
+                Outcome::RolledBack
+            } else {
+                Outcome::Unknown
+            };
         }
         match verdict(error).at_commit {
             // Still open: the rollback that follows ends it.
@@ -188,7 +219,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Sends what must go out ahead of a user statement.
     pub(crate) async fn mark(&mut self) -> Result<(), sqlx::Error> {
-        let Some(batch) = self.life.prelude() else { return Ok(()) };
+        let Some(batch) = self.life.prelude() else {
+            return Ok(());
+        };
         let patience = self.patience;
         self.life.marking();
         self.send(|carrier| Owned::mark(carrier, batch, patience));
@@ -212,7 +245,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 let gone = DB::transaction_gone(&source);
                 self.roll_back().await;
                 let outcome = self.life.outcome().unwrap_or(Outcome::Unknown);
-                Committed::Failed { source, outcome, gone }
+                Committed::Failed {
+                    source,
+                    outcome,
+                    gone,
+                }
             }
         }
     }

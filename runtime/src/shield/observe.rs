@@ -29,7 +29,8 @@ impl<'s, DB: Driver> Observer<'s, DB> {
     }
 
     fn failed(&mut self, error: &sqlx::Error) {
-        self.life.statement_failed(verdict(error).ends, || Summary::of(error));
+        self.life
+            .statement_failed(verdict(error).ends, || Summary::of(error));
         self.see_rollback(|| Summary::of(error));
     }
 
@@ -53,7 +54,11 @@ impl<'s, DB: Driver> WatchedStream<'s, DB> {
         stream: BoxStream<'s, Result<Step<DB>, sqlx::Error>>,
         observer: Observer<'s, DB>,
     ) -> Self {
-        Self { stream, observer, over: false }
+        Self {
+            stream,
+            observer,
+            over: false,
+        }
     }
 }
 

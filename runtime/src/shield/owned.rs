@@ -4,6 +4,7 @@
 //! a future of its own that owns the carrier of the connection, has no borrow of anything, and is kept in
 //! the session: dropping the caller's frame leaves it where it is, and the reaper takes it over as it is.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -56,14 +57,17 @@ impl<L> Owned<L> {
             let answer = if sql.is_empty() {
                 Ok(Ok(()))
             } else {
-                timeout_at(until, DB::batch(&mut wire.connection, sql)).await
+                timeout_at(until, quiet_batch::<DB>(wire, sql)).await
             };
             if !matches!(answer, Ok(Ok(()))) {
                 DB::forget_settings(&mut wire.tag);
             }
             Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
         });
-        Self { control: Control::Open, future }
+        Self {
+            control: Control::Open,
+            future,
+        }
     }
 
     /// The savepoint batch ahead of a user statement.
@@ -74,10 +78,13 @@ impl<L> Owned<L> {
         let future = Box::pin(async move {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
-            let answer = timeout_at(until, quiet_batch::<DB>(wire, batch)).await;
+            let answer = timeout_at(until, quiet_batch::<DB>(wire, batch.into())).await;
             Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
         });
-        Self { control: Control::Mark, future }
+        Self {
+            control: Control::Mark,
+            future,
+        }
     }
 
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest.
@@ -88,9 +95,15 @@ impl<L> Owned<L> {
         let future = Box::pin(async move {
             let wire = carrier.wire();
             let result = reaper::quieten::<DB>(wire, running).await;
-            Answer { carrier: Some(carrier), result }
+            Answer {
+                carrier: Some(carrier),
+                result,
+            }
         });
-        Self { control: Control::Recover, future }
+        Self {
+            control: Control::Recover,
+            future,
+        }
     }
 
     /// COMMIT, sent again while another process holds the database's lock, until `busy_until`; given up
@@ -114,7 +127,7 @@ impl<L> Owned<L> {
             DB::permit_commit(&wire.tag);
             let mut pause = Duration::from_millis(1);
             let answer = loop {
-                let answer = timeout_at(until, quiet_batch::<DB>(wire, batch.clone())).await;
+                let answer = timeout_at(until, quiet_batch::<DB>(wire, batch.clone().into())).await;
                 match &answer {
                     Ok(Err(error)) if DB::is_busy(error) && Instant::now() < busy_until => {
                         sleep(pause).await;
@@ -131,7 +144,10 @@ impl<L> Owned<L> {
             }
             Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
         });
-        Self { control: Control::Commit, future }
+        Self {
+            control: Control::Commit,
+            future,
+        }
     }
 
     /// The ladder of the reaper.
@@ -141,9 +157,15 @@ impl<L> Owned<L> {
     {
         let future = Box::pin(async move {
             let carrier = reaper::roll_back::<DB, L>(carrier, in_flight).await;
-            Answer { carrier, result: Ok(None) }
+            Answer {
+                carrier,
+                result: Ok(None),
+            }
         });
-        Self { control: Control::RollBack, future }
+        Self {
+            control: Control::RollBack,
+            future,
+        }
     }
 }
 
@@ -151,7 +173,10 @@ impl<L> Answer<L> {
     /// Where no answer came in time nothing is known of the connection, and it is closed.
     fn of<E>(carrier: L, answer: Result<Result<Option<sqlx::Error>, sqlx::Error>, E>) -> Self {
         match answer {
-            Ok(result) => Self { carrier: Some(carrier), result },
+            Ok(result) => Self {
+                carrier: Some(carrier),
+                result,
+            },
             Err(_elapsed) => Self {
                 carrier: None,
                 result: Err(sqlx::Error::Io(std::io::Error::new(
@@ -167,12 +192,14 @@ impl<L> Answer<L> {
 /// the next one, and does not send that one at all.
 async fn quiet_batch<DB: Driver>(
     wire: &mut super::wire::Wire<DB>,
-    batch: String,
+    batch: Cow<'static, str>,
 ) -> Result<(), sqlx::Error> {
-    if let Some(leftover) = DB::drain(&mut wire.connection, &wire.tag).await? {
+    if DB::LEAVES_ERRORS
+        && let Some(leftover) = DB::drain(&mut wire.connection, &wire.tag).await?
+    {
         return Err(leftover);
     }
-    DB::batch(&mut wire.connection, batch.into()).await
+    DB::batch(&mut wire.connection, batch).await
 }
 
 /// Drives what `poll` polls; the form in which a session's owner waits for an owned future.

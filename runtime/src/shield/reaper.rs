@@ -51,12 +51,17 @@ pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
 
 async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
     let until = Instant::now() + LADDER;
-    let Wire { connection, tag, line, .. } = wire;
+    let Wire {
+        connection,
+        tag,
+        line,
+        ..
+    } = wire;
     let cancelled = {
         let mut rollback = DB::prove_clean(connection, tag, in_flight);
         let patience = if in_flight { GRACE } else { ROLLBACK };
         match timeout(patience, &mut rollback).await {
-            Ok(result) => return note(result),
+            Ok(result) => return note(&result),
             Err(_elapsed) if !in_flight => return false,
             Err(_elapsed) => {}
         }
@@ -73,13 +78,13 @@ async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
     };
     cancelled
         && match timeout_at(until, DB::prove_clean(connection, tag, true)).await {
-            Ok(result) => note(result),
+            Ok(result) => note(&result),
             Err(_elapsed) => false,
         }
 }
 
-fn note(result: Result<(), sqlx::Error>) -> bool {
-    if let Err(error) = &result {
+fn note(result: &Result<(), sqlx::Error>) -> bool {
+    if let Err(error) = result {
         tracing::debug!(%error, "a rollback failed");
     }
     result.is_ok()
@@ -92,7 +97,12 @@ pub(super) async fn quieten<DB: Driver>(
     running: bool,
 ) -> Result<Option<sqlx::Error>, sqlx::Error> {
     let until = Instant::now() + LADDER;
-    let Wire { connection, tag, line, .. } = wire;
+    let Wire {
+        connection,
+        tag,
+        line,
+        ..
+    } = wire;
     let leftover = {
         let mut drain = DB::drain(connection, tag);
         if !running {

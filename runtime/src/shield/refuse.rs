@@ -10,7 +10,11 @@ pub(crate) fn refuse<DB: Driver>(
     statement: &Statement<DB>,
     in_transaction: bool,
 ) -> Result<(), sqlx::Error> {
-    let scan = if in_transaction { scan } else { scan_autocommit };
+    let scan = if in_transaction {
+        scan
+    } else {
+        scan_autocommit
+    };
     match scan(DB::DIALECT, statement.text(), statement.is_prepared()) {
         None => Ok(()),
         Some(refusal) => {

@@ -16,8 +16,17 @@ pub(crate) struct Wire<DB: Driver> {
 }
 
 impl<DB: Driver> Wire<DB> {
-    pub(crate) fn new(connection: DB::Connection, tag: DB::Tag, line: Arc<ControlLine<DB>>) -> Self {
-        Self { connection, tag, line, proven: true }
+    pub(crate) fn new(
+        connection: DB::Connection,
+        tag: DB::Tag,
+        line: Arc<ControlLine<DB>>,
+    ) -> Self {
+        Self {
+            connection,
+            tag,
+            line,
+            proven: true,
+        }
     }
 
     pub(crate) fn is_proven(&self) -> bool {
@@ -30,15 +39,6 @@ impl<DB: Driver> Wire<DB> {
 
     pub(crate) fn mark_proven(&mut self) {
         self.proven = true;
-    }
-}
-
-impl<DB: Driver> Drop for Wire<DB> {
-    fn drop(&mut self) {
-        // A thread that works for nobody would keep the database's lock until it is done.
-        if !self.proven {
-            DB::interrupt(&self.tag);
-        }
     }
 }
 

@@ -1,12 +1,16 @@
-//! The temporary folder of one server: data, log and socket.
+//! The temporary folder of one server: data, log and socket. It goes with this value, and with this process.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::account::Account;
+use super::watcher::Watcher;
 
 // A Unix socket's path has room for 107 bytes; the socket's own name takes up to 20 of them.
 const LONGEST: usize = 85;
@@ -16,10 +20,12 @@ const LONGEST: usize = 85;
 pub struct Home {
     path: PathBuf,
     account: Option<Account>,
+    watcher: Mutex<Watcher>,
 }
 
 impl Home {
-    pub(super) fn create(prefix: &str, accounts: &[&str]) -> io::Result<Self> {
+    /// `end` is the signal that ends the server at once.
+    pub(super) fn create(prefix: &str, accounts: &[&str], end: &str) -> io::Result<Self> {
         let account = Account::choose(accounts)?;
         let parent = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
             .into_iter()
@@ -28,16 +34,20 @@ impl Home {
             .ok_or_else(|| {
                 io::Error::other("no temporary folder that a server's user can reach: set TMPDIR to one with a short path")
             })?;
-        // The watcher removes it, also where this process is killed before it can.
+        // The watcher removes it.
         let path = tempfile::Builder::new()
             .prefix(prefix)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)?
             .keep();
-        if let Some(Account { uid, gid }) = account {
-            std::os::unix::fs::chown(&path, Some(uid), Some(gid))?;
-        }
-        Ok(Self { path, account })
+        let watcher = Mutex::new(Watcher::start(&path, end)?);
+        let home = Self {
+            path,
+            account,
+            watcher,
+        };
+        home.give(&home.path)?;
+        Ok(home)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,44 +70,80 @@ impl Home {
         String::from_utf8_lossy(&bytes[from..]).into_owned()
     }
 
-    /// A command that runs in this folder, as its owner, and writes into the log. The caller's environment stays out: `PGDATA` or a
-    /// locale in it would change what the server does and says.
-    pub(super) fn command(&self, program: &Path) -> io::Result<Command> {
+    /// A new file that the server can read.
+    pub(super) fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let path = self.path.join(name);
+        fs::write(&path, text)?;
+        self.give(&path)
+    }
+
+    fn give(&self, path: &Path) -> io::Result<()> {
+        self.account.map_or(Ok(()), |Account { uid, gid }| {
+            std::os::unix::fs::chown(path, Some(uid), Some(gid))
+        })
+    }
+
+    /// Starts a program as a direct child, in this folder, as its owner; it writes into the log and reads what the caller
+    /// gives it. The caller's environment stays out: `PGDATA` or a locale in it would change what the server does and says.
+    ///
+    /// The shell in front waits for a word from us, which comes when the watcher knows the process. Should we die before, the
+    /// shell reads the end of its input and the program never runs.
+    pub(super) fn start(&self, program: &Path, arguments: &[OsString]) -> io::Result<Child> {
         let log = File::options().create(true).append(true).open(self.log())?;
-        let mut command = Command::new(program);
+        let mut command = Command::new("/bin/sh");
         command
+            .args(["-c", r#"read -r _ && exec "$@""#, "server"])
+            .arg(program)
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.path)
             .env("LC_ALL", "C")
             .current_dir(&self.path)
-            .stdin(Stdio::null())
+            // Out of reach of Ctrl-C, which goes to the whole group of the terminal.
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log);
         if let Some(account) = self.account {
             account.apply(&mut command);
         }
-        Ok(command)
-    }
-
-    /// Runs `command` to its end; the error holds the end of the log.
-    pub(super) fn run(&self, mut command: Command) -> io::Result<()> {
-        let status = command
-            .status()
-            .map_err(|error| self.failure(&command, &error.to_string()))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(self.failure(&command, &status.to_string()))
+        let mut child = command.spawn()?;
+        self.watcher().watch(child.id())?;
+        if let Some(gate) = &mut child.stdin {
+            // A shell that is gone already shows when it is waited for.
+            let _ = gate.write_all(b"go\n");
         }
+        Ok(child)
     }
 
-    fn failure(&self, command: &Command, what: &str) -> io::Error {
-        let program = command.get_program().display();
-        io::Error::other(format!(
-            "`{program}` failed: {what}\n{}",
-            tail(&self.log_since(0))
-        ))
+    /// Runs a program to its end, with `input` to read; the error holds the end of the log.
+    pub(super) fn run(
+        &self,
+        program: &Path,
+        arguments: &[OsString],
+        input: &str,
+    ) -> io::Result<()> {
+        let mut child = self.start(program, arguments)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let status = child.wait()?;
+        self.watcher().forget();
+        if status.success() {
+            return Ok(());
+        }
+        let log = self.log_since(0);
+        Err(io::Error::other(format!(
+            "`{}` failed: {status}\n{}",
+            program.display(),
+            tail(&log)
+        )))
+    }
+
+    /// Who ends the server if this process cannot.
+    pub(super) fn watcher(&self) -> MutexGuard<'_, Watcher> {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

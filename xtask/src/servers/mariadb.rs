@@ -42,13 +42,12 @@ impl Kind for MariaDbKind {
     }
 
     fn initialise(&self, home: &Home, _options: &Options) -> io::Result<()> {
-        fs::write(home.path().join("init.sql"), INIT)?;
-        let mut install = home.command(&self.0.path("mariadb-install-db"))?;
-        install
-            .arg("--no-defaults")
-            .arg(option("datadir", home.data()));
-        install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
-        home.run(install)
+        home.write("init.sql", INIT)?;
+        let mut arguments = vec!["--no-defaults".into(), option("datadir", home.data())];
+        arguments.extend(
+            ["--auth-root-authentication-method=normal", "--skip-test-db"].map(OsString::from),
+        );
+        home.run(&self.0.path("mariadb-install-db"), &arguments, "")
     }
 
     fn command(&self, home: &Home, options: &Options, port: u16) -> (PathBuf, Vec<OsString>) {

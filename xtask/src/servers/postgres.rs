@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -21,6 +20,11 @@ pub type Postgres = Server<PostgresKind>;
 #[derive(Debug)]
 pub struct PostgresKind(Programs);
 
+// One statement a line, as `postgres --single` wants them.
+const INIT: &str = "CREATE ROLE steadfast LOGIN PASSWORD 'steadfast'
+CREATE DATABASE steadfast OWNER steadfast
+";
+
 impl Kind for PostgresKind {
     const NAME: &'static str = "PostgreSQL";
     const PREFIX: &'static str = "steadfast-postgres-";
@@ -35,19 +39,22 @@ impl Kind for PostgresKind {
 
     fn initialise(&self, home: &Home, options: &Options) -> io::Result<()> {
         let data = home.data();
-        let mut initdb = home.command(&self.0.path("initdb"))?;
-        initdb.arg("-D").arg(&data).args([
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-k",
-            "-N",
-            "--no-locale",
-            "-E",
-            "UTF8",
-        ]);
-        home.run(initdb)?;
+        let mut arguments = vec![OsString::from("-D"), data.clone().into()];
+        arguments.extend(
+            [
+                "-A",
+                "trust",
+                "-U",
+                "postgres",
+                "-k",
+                "-N",
+                "--no-locale",
+                "-E",
+                "UTF8",
+            ]
+            .map(OsString::from),
+        );
+        home.run(&self.0.path("initdb"), &arguments, "")?;
 
         let access = data.join("pg_hba.conf");
         let rest = fs::read_to_string(&access)?;
@@ -56,25 +63,10 @@ impl Kind for PostgresKind {
             format!("host all steadfast 127.0.0.1/32 scram-sha-256\n{rest}"),
         )?;
 
-        let mut single = home.command(&self.0.path("postgres"))?;
-        single
-            .args(["--single", "-D"])
-            .arg(&data)
-            .args(options.arguments("-c", "fsync=off"))
-            .arg("postgres");
-        let mut single = single.stdin(Stdio::piped()).spawn()?;
-        if let Some(mut statements) = single.stdin.take() {
-            statements.write_all(b"CREATE ROLE steadfast LOGIN PASSWORD 'steadfast'\nCREATE DATABASE steadfast OWNER steadfast\n")?;
-        }
-        let status = single.wait()?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(io::Error::other(format!(
-                "`postgres --single`: {status}\n{}",
-                home.log_since(0)
-            )))
-        }
+        let mut arguments = vec!["--single".into(), "-D".into(), data.into()];
+        arguments.extend(options.arguments("-c", "fsync=off"));
+        arguments.push("postgres".into());
+        home.run(&self.0.path("postgres"), &arguments, INIT)
     }
 
     fn command(&self, home: &Home, options: &Options, port: u16) -> (PathBuf, Vec<OsString>) {

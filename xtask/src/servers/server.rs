@@ -6,7 +6,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,6 @@ use rustix::process::Signal;
 use super::home::{Home, tail};
 use super::port;
 use super::process::{children, crash, freeze, signal, thaw, wait};
-use super::watcher::Watcher;
 
 // Generous: recovery after a crash on a machine that is busy with other things.
 const START: Duration = Duration::from_mins(1);
@@ -94,18 +93,13 @@ impl<K: Kind> Builder<K> {
     /// start (the message holds the end of its log).
     pub fn start(self) -> io::Result<Server<K>> {
         let kind = K::find()?;
-        let home = Home::create(K::PREFIX, K::ACCOUNTS)?;
-        let watcher = Watcher::start(home.path(), K::END.1)?;
-        let state = Mutex::new(State {
-            child: None,
-            watcher,
-        });
+        let home = Home::create(K::PREFIX, K::ACCOUNTS, K::END.1)?;
         let mut server = Server {
             kind,
             home,
             options: self.options,
             port: 0,
-            state,
+            child: Mutex::new(None),
         };
         server.kind.initialise(&server.home, &server.options)?;
         for _ in 0..20 {
@@ -121,12 +115,6 @@ impl<K: Kind> Builder<K> {
     }
 }
 
-#[derive(Debug)]
-struct State {
-    child: Option<Child>,
-    watcher: Watcher,
-}
-
 /// A running private server, as [`Postgres`](super::Postgres) or [`MariaDb`](super::MariaDb). It ends with this value, or with the process.
 #[derive(Debug)]
 pub struct Server<K: Kind> {
@@ -134,7 +122,7 @@ pub struct Server<K: Kind> {
     home: Home,
     options: Options,
     port: u16,
-    state: Mutex<State>,
+    child: Mutex<Option<Child>>,
 }
 
 impl<K: Kind> Server<K> {
@@ -189,7 +177,7 @@ impl<K: Kind> Server<K> {
 
     /// The server's process, while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.lock().child.as_ref().map(Child::id)
+        self.lock().as_ref().map(Child::id)
     }
 
     /// What the server has logged since it was made.
@@ -213,10 +201,10 @@ impl<K: Kind> Server<K> {
     ///
     /// A process that cannot be killed.
     pub fn kill(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        if let Some(mut child) = state.child.take() {
+        let mut running = self.lock();
+        if let Some(mut child) = running.take() {
             crash(&mut child)?;
-            state.watcher.forget();
+            self.home.watcher().forget();
         }
         Ok(())
     }
@@ -227,10 +215,10 @@ impl<K: Kind> Server<K> {
     ///
     /// A server that does not start; the message holds the end of its log.
     pub fn restart(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        self.end(&mut state)?;
+        let mut running = self.lock();
+        self.end(&mut running)?;
         let end = Instant::now() + START;
-        while !self.launch(&mut state)? {
+        while !self.launch(&mut running)? {
             if Instant::now() >= end {
                 return Err(io::Error::other(format!(
                     "{}: port {} is taken by somebody else",
@@ -309,12 +297,12 @@ impl<K: Kind> Server<K> {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, state: &mut State) -> io::Result<()> {
-        let Some(mut child) = state.child.take() else {
+    fn end(&self, running: &mut Option<Child>) -> io::Result<()> {
+        let Some(mut child) = running.take() else {
             return Ok(());
         };
         thaw(child.id())?;
@@ -323,7 +311,7 @@ impl<K: Kind> Server<K> {
         if ended.is_none() {
             crash(&mut child)?;
         }
-        state.watcher.forget();
+        self.home.watcher().forget();
         match ended {
             Some(_) => Ok(()),
             None => Err(io::Error::other(format!(
@@ -335,22 +323,27 @@ impl<K: Kind> Server<K> {
     }
 
     /// `false`: the port was taken.
-    fn launch(&self, state: &mut State) -> io::Result<bool> {
+    fn launch(&self, running: &mut Option<Child>) -> io::Result<bool> {
         let logged = std::fs::metadata(self.home.log()).map_or(0, |metadata| metadata.len());
-        let mut child = self.spawn(state)?;
+        let mut child = {
+            let (program, arguments) = self.kind.command(&self.home, &self.options, self.port);
+            self.home.start(&program, &arguments)?
+        };
+        // Its end of input.
+        drop(child.stdin.take());
         let end = Instant::now() + START;
         loop {
             let gone = child.try_wait()?;
             if gone.is_none() && Instant::now() < end {
                 if self.kind.is_ready(&self.home, child.id(), self.port) {
-                    state.child = Some(child);
+                    *running = Some(child);
                     return Ok(true);
                 }
                 std::thread::sleep(STEP);
                 continue;
             }
             crash(&mut child)?;
-            state.watcher.forget();
+            self.home.watcher().forget();
             let log = self.home.log_since(logged);
             if gone.is_some() && K::TAKEN.iter().any(|text| log.contains(text)) {
                 return Ok(false);
@@ -366,44 +359,19 @@ impl<K: Kind> Server<K> {
             )));
         }
     }
-
-    /// The server as a direct child. The shell in front waits for a word from us, which comes when the watcher knows the
-    /// process; should we die before, the shell reads the end of the pipe and no server ever runs.
-    fn spawn(&self, state: &mut State) -> io::Result<Child> {
-        use std::io::Write;
-        use std::os::unix::process::CommandExt;
-
-        let (program, arguments) = self.kind.command(&self.home, &self.options, self.port);
-        let mut child = self
-            .home
-            .command("/bin/sh".as_ref())?
-            .args(["-c", r#"read -r _ && exec "$@" </dev/null"#, "server"])
-            .arg(program)
-            .args(arguments)
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .spawn()?;
-        let gate = child.stdin.take();
-        state.watcher.watch(child.id())?;
-        if let Some(mut gate) = gate {
-            // A shell that is gone already shows in the wait for readiness.
-            let _ = gate.write_all(b"go\n");
-        }
-        Ok(child)
-    }
 }
 
 impl<K: Kind> Drop for Server<K> {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut child) = state.child.take() {
+        let running = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut child) = running.take() {
             // Whatever fails here, the watcher, dropped next, tries again by its own means.
             let _ = thaw(child.id());
             let _ = signal(child.id(), K::END.0);
             if !matches!(wait(&mut child, Duration::from_secs(5)), Ok(Some(_))) {
                 let _ = crash(&mut child);
             }
-            state.watcher.forget();
+            self.home.watcher().forget();
         }
     }
 }

@@ -8,7 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-// $1: the folder. $2: the signal that ends the server at once, together with its children.
+// $1: the folder. $2: the signal that ends the server at once, together with its children. What fills the data folder at first is
+// no server and has its children in its group.
 // A process is touched only if its command line names the folder, so that a reused id hits nobody else.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
@@ -21,6 +22,7 @@ if [ "$pid" -gt 0 ] && kill -0 "$pid" && { [ ! -e /proc/self ] || grep -q -F -e 
     tries=0
     while kill -0 "$pid" && [ "$tries" -lt 40 ]; do sleep 0.05; tries=$((tries + 1)); done
     kill -KILL "$pid" $children
+    kill -KILL -- "-$pid"
 fi
 if [ -e "$1/data/postmaster.pid" ]; then
     segment=$(sed -n '7s/.* //p' "$1/data/postmaster.pid")

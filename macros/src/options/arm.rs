@@ -1,0 +1,103 @@
+//! The arms of `#[db_error_handling]`: `word("constraint") => EXPR`.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream};
+use syn::{Expr, LitStr, Token, parenthesized, token};
+
+use super::Arm;
+use super::reader::Reader;
+use crate::words::{self, Word};
+
+impl Reader<'_, '_> {
+    /// Whether what follows a name makes it an arm: `=>`, or `( … ) =>`.
+    pub(super) fn is_arm(&self) -> bool {
+        self.input.peek(Token![=>])
+            || (self.input.peek(token::Paren) && self.input.peek2(Token![=>]))
+    }
+
+    pub(super) fn arm(&self, at: Ident) -> Option<Arm> {
+        let text = at.to_string();
+        let word = words::find(&text);
+        if word.is_none() {
+            self.mistakes.push_with_help(
+                &at,
+                format!("{} knows no error called `{text}`", self.table.of),
+                words::help(&text),
+            );
+        }
+        let constraint = if self.input.peek(token::Paren) {
+            self.constraint(word, &at)
+        } else {
+            Ok(None)
+        };
+        // `is_arm` has seen it.
+        let _ = self.input.parse::<Token![=>]>();
+        let Some(error) = self.take(Expr::parse) else {
+            self.skip();
+            self.errorless(&at);
+            return None;
+        };
+        let rest = self.skip();
+        if !rest.is_empty() {
+            self.mistakes.push(rest, "a comma belongs between two arms");
+            return None;
+        }
+        Some(Arm {
+            word: word?,
+            at,
+            constraint: constraint.ok()?,
+            error,
+        })
+    }
+
+    pub(super) fn errorless(&self, at: &Ident) {
+        self.mistakes.push_with_help(
+            at,
+            format!("the arm `{at}` needs an error to translate to"),
+            format!("write `{at} => MyError::Variant`"),
+        );
+    }
+
+    /// The name in the parentheses of an arm. `Err` once a mistake was recorded.
+    fn constraint(&self, word: Option<Word>, at: &Ident) -> Result<Option<LitStr>, ()> {
+        let parse = |input: ParseStream<'_>| -> syn::Result<(Span, syn::Result<LitStr>)> {
+            let content;
+            let parens = parenthesized!(content in input);
+            let literal = content.parse::<LitStr>();
+            if !content.is_empty() {
+                let rest: TokenStream = content.parse()?;
+                return Ok((
+                    parens.span.join(),
+                    Err(syn::Error::new_spanned(rest, "one name")),
+                ));
+            }
+            Ok((parens.span.join(), literal))
+        };
+        let Ok((span, literal)) = parse(self.input) else {
+            return Err(());
+        };
+        let spot = || TokenTree::Ident(Ident::new("_", span));
+        let Ok(literal) = literal else {
+            self.mistakes.push_with_help(
+                spot(),
+                format!("`{at}(…)` takes the name of one constraint"),
+                format!("write `{at}(\"users_email_key\") => …`"),
+            );
+            return Err(());
+        };
+        if literal.value().is_empty() {
+            self.mistakes
+                .push(&literal, "the name of a constraint is never empty");
+            return Err(());
+        }
+        if word.is_some_and(|word| !word.names_constraint) {
+            self.mistakes.push_with_help(
+                &literal,
+                format!("no database names a constraint with `{at}`"),
+                format!("write `{at} => …`"),
+            );
+            return Err(());
+        }
+        Ok(Some(literal))
+    }
+}

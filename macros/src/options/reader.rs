@@ -1,0 +1,116 @@
+//! What stands between two commas: an option, an arm, or a mistake.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::Token;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+
+use super::{Given, Options, Table, Takes};
+use crate::diagnostics::Mistakes;
+use crate::{suggest, words};
+
+pub(super) struct Reader<'a, 'input> {
+    pub(super) table: &'a Table,
+    pub(super) mistakes: &'a Mistakes,
+    pub(super) input: ParseStream<'input>,
+    /// Every name met so far, with a valid value or without one.
+    pub(super) known: &'a mut Vec<String>,
+}
+
+impl Reader<'_, '_> {
+    /// Reads one option or arm and leaves the input at the comma behind it.
+    pub(super) fn one(&mut self, options: &mut Options) {
+        let Ok(name) = self.input.call(Ident::parse_any) else {
+            let rest = self.skip();
+            let message = format!("{} takes options by name", self.table.of);
+            self.mistakes.push(rest, message);
+            return;
+        };
+        if self.table.arms && self.is_arm() {
+            if let Some(arm) = self.arm(name) {
+                options.arms.push(arm);
+            }
+            return;
+        }
+        let written = name.unraw().to_string();
+        let entry = self
+            .table
+            .options
+            .iter()
+            .find(|(known, _)| *known == written);
+        let Some((_, takes)) = entry else {
+            self.skip();
+            self.unknown(&name, &written);
+            return;
+        };
+        if let Takes::Later = takes {
+            self.skip();
+            self.later(&name, &written);
+            return;
+        }
+        if self.known.contains(&written) {
+            self.skip();
+            self.mistakes
+                .push(&name, format!("`{written}` is given twice"));
+            return;
+        }
+        let value = self.value(*takes, &name, &written);
+        self.known.push(written);
+        options
+            .given
+            .extend(value.map(|value| Given { name, value }));
+    }
+
+    fn unknown(&self, name: &Ident, written: &str) {
+        if self.table.arms {
+            if words::find(written).is_some() {
+                self.errorless(name);
+                return;
+            }
+            let message = format!(
+                "{} knows neither an option nor an error called `{written}`",
+                self.table.of
+            );
+            let options = self.table.options.iter().map(|(name, _)| *name);
+            let help = match suggest::nearest(written, options) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => words::help(written),
+            };
+            self.mistakes.push_with_help(name, message, help);
+            return;
+        }
+        let known = || self.table.options.iter().map(|(name, _)| *name);
+        let message = format!("{} has no option `{written}`", self.table.of);
+        let help = match suggest::nearest(written, known()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                let known: Vec<_> = self
+                    .table
+                    .options
+                    .iter()
+                    .filter(|(_, takes)| !matches!(takes, Takes::Later))
+                    .map(|(name, _)| format!("`{name}`"))
+                    .collect();
+                format!("the options are {}", known.join(", "))
+            }
+        };
+        self.mistakes.push_with_help(name, message, help);
+    }
+
+    pub(super) fn later(&self, at: impl quote::ToTokens, written: &str) {
+        self.mistakes
+            .push(at, format!("`{written}` is not available yet"));
+    }
+
+    /// Takes everything up to the next comma of this level.
+    pub(super) fn skip(&self) -> TokenStream {
+        let mut skipped = TokenStream::new();
+        while !self.input.is_empty() && !self.input.peek(Token![,]) {
+            match self.input.parse::<TokenTree>() {
+                Ok(tree) => skipped.extend([tree]),
+                Err(_) => break,
+            }
+        }
+        skipped
+    }
+}

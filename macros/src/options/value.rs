@@ -1,0 +1,257 @@
+//! What is written behind an option's name, held against what its table asks for.
+
+use proc_macro2::{Ident, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Expr, LitInt, LitStr, Path, Token, parenthesized, token};
+
+use super::reader::Reader;
+use super::{Takes, Value};
+use crate::words::{self, Word};
+use crate::{duration, suggest};
+
+impl Reader<'_, '_> {
+    pub(super) fn value(&self, takes: Takes, name: &Ident, written: &str) -> Option<Value> {
+        let value = match takes {
+            Takes::Nothing => self.nothing(written),
+            Takes::Words => self.words(name, written),
+            _ if !self.input.peek(Token![=]) => {
+                let rest = self.skip();
+                let message = format!("`{written}` needs a value");
+                let help = format!("write `{}`", example(takes, written));
+                if rest.is_empty() {
+                    self.mistakes.push_with_help(name, message, help);
+                } else {
+                    self.mistakes.push_with_help(rest, message, help);
+                }
+                return None;
+            }
+            _ => {
+                // The peek above has seen it.
+                let _ = self.input.parse::<Token![=]>();
+                self.assigned(takes, name, written)
+            }
+        }?;
+        let rest = self.skip();
+        if rest.is_empty() {
+            return Some(value);
+        }
+        self.wrong(rest, takes, written);
+        None
+    }
+
+    fn nothing(&self, written: &str) -> Option<Value> {
+        let rest = self.skip();
+        if rest.is_empty() {
+            return Some(Value::Nothing);
+        }
+        self.mistakes.push_with_help(
+            rest,
+            format!("`{written}` takes no value"),
+            format!("write `{written}` alone, or leave it out"),
+        );
+        None
+    }
+
+    fn assigned(&self, takes: Takes, name: &Ident, written: &str) -> Option<Value> {
+        if self.input.is_empty() || self.input.peek(Token![,]) {
+            self.mistakes.push_with_help(
+                name,
+                format!("`{written}` needs a value"),
+                format!("write `{}`", example(takes, written)),
+            );
+            return None;
+        }
+        let read = match takes {
+            Takes::Word(known, later) => self
+                .take(Ident::parse_any)
+                .map(|word| self.known_word(word, known, later, written)),
+            Takes::Count => self
+                .take(LitInt::parse)
+                .map(|literal| self.count(literal, written)),
+            Takes::Duration => self
+                .take(LitStr::parse)
+                .map(|literal| self.duration(literal, written)),
+            Takes::Text => self
+                .take(LitStr::parse)
+                .map(|literal| self.text(literal, written)),
+            Takes::Expression => self
+                .take(Expr::parse)
+                .map(|read| Some(Value::Expression(read))),
+            Takes::Path => self
+                .take(Path::parse_mod_style)
+                .map(|read| Some(Value::Path(read))),
+            Takes::Nothing | Takes::Words | Takes::Later => None,
+        };
+        if read.is_none() {
+            self.wrong(self.skip(), takes, written);
+        }
+        read.flatten()
+    }
+
+    /// Parses what comes next, or leaves it where it is.
+    pub(super) fn take<T>(
+        &self,
+        parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+    ) -> Option<T> {
+        let ahead = self.input.fork();
+        let read = parse(&ahead).ok()?;
+        self.input.advance_to(&ahead);
+        Some(read)
+    }
+
+    fn count(&self, literal: LitInt, written: &str) -> Option<Value> {
+        match literal.base10_parse() {
+            Ok(count) if literal.suffix().is_empty() => Some(Value::Count(count, literal)),
+            _ => {
+                self.wrong(&literal, Takes::Count, written);
+                None
+            }
+        }
+    }
+
+    fn duration(&self, literal: LitStr, written: &str) -> Option<Value> {
+        match duration::parse(&literal.value()) {
+            Ok(duration) => Some(Value::Duration(duration, literal)),
+            Err(why) => {
+                let message = format!("`{written}` takes a duration: {why}");
+                self.mistakes
+                    .push_with_help(&literal, message, duration::EXAMPLES);
+                None
+            }
+        }
+    }
+
+    fn text(&self, literal: LitStr, written: &str) -> Option<Value> {
+        if literal.value().is_empty() {
+            self.mistakes
+                .push(&literal, format!("`{written}` must not be empty"));
+            return None;
+        }
+        Some(Value::Text(literal))
+    }
+
+    fn known_word(
+        &self,
+        word: Ident,
+        known: &[&str],
+        later: &[&str],
+        written: &str,
+    ) -> Option<Value> {
+        let text = word.to_string();
+        if known.contains(&text.as_str()) {
+            return Some(Value::Word(word));
+        }
+        if later.contains(&text.as_str()) {
+            self.later(&word, &format!("{written} = {text}"));
+            return None;
+        }
+        let help = match suggest::nearest(&text, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("write {}", alternatives(known)),
+        };
+        let message = format!("`{written}` cannot be `{text}`");
+        self.mistakes.push_with_help(&word, message, help);
+        None
+    }
+
+    /// `(unique, timeout)`, at least one, none twice.
+    fn words(&self, name: &Ident, written: &str) -> Option<Value> {
+        let example = example(Takes::Words, written);
+        if !self.input.peek(token::Paren) {
+            let rest = self.skip();
+            let message = format!("`{written}` takes a list of errors");
+            let help = format!("write `{example}`");
+            if rest.is_empty() {
+                self.mistakes.push_with_help(name, message, help);
+            } else {
+                self.mistakes.push_with_help(rest, message, help);
+            }
+            return None;
+        }
+        let list = match parse_list(self.input) {
+            Ok(list) => list,
+            Err(error) => {
+                self.mistakes.push_with_help(
+                    TokenTree::Ident(Ident::new("_", error.span())),
+                    format!("`{written}` takes a list of errors"),
+                    format!("write `{example}`"),
+                );
+                return None;
+            }
+        };
+        if list.is_empty() {
+            self.mistakes.push_with_help(
+                name,
+                format!("`{written}` names no error"),
+                format!("write `{example}`, or leave it out"),
+            );
+            return None;
+        }
+        let mut words: Vec<(Word, Ident)> = Vec::new();
+        for at in list {
+            let text = at.to_string();
+            match words::find(&text) {
+                None => self.mistakes.push_with_help(
+                    &at,
+                    format!("`{written}` knows no error called `{text}`"),
+                    words::help(&text),
+                ),
+                Some(word) if words.iter().any(|(known, _)| *known == word) => {
+                    self.mistakes
+                        .push(&at, format!("`{text}` is listed twice in `{written}`"));
+                }
+                Some(word) => words.push((word, at)),
+            }
+        }
+        Some(Value::Words(words))
+    }
+
+    fn wrong(&self, at: impl quote::ToTokens, takes: Takes, written: &str) {
+        let message = format!("`{written}` takes {}", kind(takes));
+        let help = format!("write `{}`", example(takes, written));
+        self.mistakes.push_with_help(at, message, help);
+    }
+}
+
+fn parse_list(input: ParseStream<'_>) -> syn::Result<Punctuated<Ident, Token![,]>> {
+    let content;
+    parenthesized!(content in input);
+    content.parse_terminated(Ident::parse_any, Token![,])
+}
+
+fn kind(takes: Takes) -> &'static str {
+    match takes {
+        Takes::Nothing | Takes::Later => "no value",
+        Takes::Word(..) => "a word",
+        Takes::Count => "a whole number",
+        Takes::Duration => "a duration in quotes",
+        Takes::Text => "a text in quotes",
+        Takes::Expression => "an expression",
+        Takes::Path => "a path",
+        Takes::Words => "a list of errors",
+    }
+}
+
+fn example(takes: Takes, name: &str) -> String {
+    match takes {
+        Takes::Nothing | Takes::Later => name.to_owned(),
+        Takes::Word(words, _) => format!("{name} = {}", words.first().unwrap_or(&"…")),
+        Takes::Count => format!("{name} = 5"),
+        Takes::Duration => format!("{name} = \"5s\""),
+        Takes::Text => format!("{name} = \"…\""),
+        Takes::Expression => format!("{name} = self.{name}"),
+        Takes::Path => format!("{name} = my_name_for_steadfast"),
+        Takes::Words => format!("{name}(unique, timeout)"),
+    }
+}
+
+fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.join(""),
+    }
+}

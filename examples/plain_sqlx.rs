@@ -20,7 +20,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{MySql, Pool, Postgres, Sqlite, Transaction};
 use steadfast_examples::{
     Args, Bank, Branch, Engine, Leftover, OnPurpose, Order, Refusal, Report, Retries, Statements,
-    Step,
+    Step, exit_code,
 };
 
 const MAX_ATTEMPTS: u32 = 10;

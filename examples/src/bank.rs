@@ -141,8 +141,13 @@ impl Bank {
     /// # Errors
     /// If the database refuses.
     pub async fn set_up(&self) -> anyhow::Result<()> {
-        let done = self.make_tables().await;
-        done.with_context(|| format!("the tables of the bank cannot be made ({})", self.place()))
+        let made = self.make_tables().await;
+        made.map_err(|error| {
+            anyhow::anyhow!(
+                "the tables of the bank cannot be made ({}): {error}",
+                self.place()
+            )
+        })
     }
 
     pub(crate) async fn connect(&self) -> sqlx::Result<AnyConnection> {

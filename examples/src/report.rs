@@ -81,20 +81,13 @@ impl Report {
     }
 }
 
-/// How a run ends for whoever started it: 0 if it went well, else 1, and an error in one line.
+/// How a run ends for whoever started it: 0 if it went well, else 1, and the error in one line.
 pub fn exit_code(result: anyhow::Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let mut said = error.to_string();
-            for cause in error.chain().skip(1).map(ToString::to_string) {
-                // Many an error repeats the one it wraps.
-                if !said.contains(&cause) {
-                    said = format!("{said}: {cause}");
-                }
-            }
-            eprintln!("error: {said}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }

@@ -42,7 +42,7 @@ fn millis(number: &str, scale: u64) -> Option<u64> {
     }
     let parts = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let scaled = fraction.parse::<u64>().ok()?.checked_mul(scale)?;
-    if scaled % parts != 0 {
+    if !scaled.is_multiple_of(parts) {
         return None;
     }
     whole
@@ -56,7 +56,7 @@ fn millis(number: &str, scale: u64) -> Option<u64> {
 pub(crate) fn show(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, scale) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if millis != 0 && millis % scale == 0 {
+        if millis != 0 && millis.is_multiple_of(scale) {
             return format!("{}{unit}", millis / scale);
         }
     }

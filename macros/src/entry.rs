@@ -23,7 +23,7 @@ pub(crate) fn attribute(door: Door, args: TokenStream, item: TokenStream) -> Tok
             item
         }
     };
-    report(written, mistakes)
+    report(&written, mistakes)
 }
 
 /// `#[derive(SessionError)]` on an item.
@@ -32,11 +32,11 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
     let plan = session_error::read(item, &mistakes)
         .and_then(|args| session_error::decide(&args, &mistakes));
     let written = plan.as_ref().map(session_error::write).unwrap_or_default();
-    report(written, mistakes)
+    report(&written, mistakes)
 }
 
 /// The user's item comes first, what is wrong with it after.
-fn report(written: TokenStream, mistakes: Mistakes) -> TokenStream {
+fn report(written: &TokenStream, mistakes: Mistakes) -> TokenStream {
     let errors = mistakes.into_tokens();
     quote!(#written #errors)
 }

@@ -39,10 +39,10 @@ pub(crate) fn of_error(output: &Type) -> Span {
         return at(output);
     };
     let arguments = path.path.segments.last().map(|segment| &segment.arguments);
-    if let Some(PathArguments::AngleBracketed(arguments)) = arguments {
-        if let Some(GenericArgument::Type(error)) = arguments.args.iter().nth(1) {
-            return at(error);
-        }
+    if let Some(PathArguments::AngleBracketed(arguments)) = arguments
+        && let Some(GenericArgument::Type(error)) = arguments.args.iter().nth(1)
+    {
+        return at(error);
     }
     at(output)
 }

@@ -103,18 +103,19 @@ fn take(attribute: &mut Attribute) {
 /// With any other path it is someone else's.
 fn sibling(attribute: &Attribute, roots: &[String]) -> Option<Door> {
     let path = attribute.path();
-    let last = path.segments.last()?;
-    let door = Door::ALL
-        .into_iter()
-        .find(|door| last.ident == door.name())?;
-    let mut prefix = path.clone();
-    prefix.leading_colon = None;
-    prefix.segments.pop();
-    prefix.segments.pop_punct();
-    let prefix = prefix.to_token_stream().to_string();
-    let says =
-        || matches!(&attribute.meta, Meta::List(list) if root(list.tokens.clone()).is_some());
-    (prefix.is_empty() || roots.contains(&prefix) || says()).then_some(door)
+    let name = &path.segments.last()?.ident;
+    let door = Door::ALL.into_iter().find(|door| name == door.name())?;
+    let mut owner = path.clone();
+    owner.leading_colon = None;
+    owner.segments.pop();
+    owner.segments.pop_punct();
+    let owner = owner.to_token_stream().to_string();
+    let args = match &attribute.meta {
+        Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    };
+    let ours = owner.is_empty() || roots.contains(&owner) || root(args.clone()).is_some();
+    (ours && !is_taken(&args)).then_some(door)
 }
 
 /// The names under which this function's attributes know the crate.
@@ -124,10 +125,10 @@ fn roots(args: &TokenStream, attributes: &[Attribute]) -> Vec<String> {
     for attribute in attributes {
         let ours =
             |segment: &PathSegment| Door::ALL.iter().any(|door| segment.ident == door.name());
-        if attribute.path().segments.last().is_some_and(ours) {
-            if let Meta::List(list) = &attribute.meta {
-                roots.extend(root(list.tokens.clone()));
-            }
+        if attribute.path().segments.last().is_some_and(ours)
+            && let Meta::List(list) = &attribute.meta
+        {
+            roots.extend(root(list.tokens.clone()));
         }
     }
     roots
@@ -225,6 +226,18 @@ mod tests {
         );
         assert!(mistakes.is_empty(), "{mistakes}");
         assert!(stack.retry.is_some() && stack.errors.is_some());
+    }
+
+    #[test]
+    fn what_another_has_taken_is_left_alone() {
+        let function = parse_quote!(
+            #[retry(__steadfast_taken)]
+            fn f() {}
+        );
+        let (stack, kept, mistakes) = gather(Door::WithSession, function);
+        assert!(stack.retry.is_none());
+        assert!(kept.contains("retry (__steadfast_taken)"), "{kept}");
+        assert!(mistakes.is_empty(), "{mistakes}");
     }
 
     #[test]

@@ -282,12 +282,11 @@ fn header(plan: &Plan, function: &Function) -> TokenStream {
     let private = root.private();
     let operation = operation();
     let given = session.as_ref().and_then(|session| session.name.as_ref());
-    let name = match given {
-        Some(name) => quote!(#name),
-        None => {
-            let name = function.name();
-            quote!(::core::concat!(::core::module_path!(), "::", #name))
-        }
+    let name = if let Some(name) = given {
+        quote!(#name)
+    } else {
+        let name = function.name();
+        quote!(::core::concat!(::core::module_path!(), "::", #name))
     };
     let options = session
         .as_ref()
@@ -313,9 +312,10 @@ fn probes(plan: &Plan, function: &Function) -> TokenStream {
         .output()
         .filter(|output| !types::holds_impl(output));
     let result = output.map(|output| {
-        let error = match session {
-            Some(_) => quote!(#private::assert_error::<#output>();),
-            None => quote!(#private::assert_classify::<#output>();),
+        let error = if session.is_some() {
+            quote!(#private::assert_error::<#output>();)
+        } else {
+            quote!(#private::assert_classify::<#output>();)
         };
         let error = spans::gather(error, function.error_span());
         let result = spans::gather(

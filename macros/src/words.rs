@@ -76,16 +76,12 @@ pub(crate) fn find(name: &str) -> Option<Word> {
 
 /// What a user who wrote `name` may have meant.
 pub(crate) fn help(name: &str) -> String {
-    match suggest::nearest(name, WORDS.iter().map(|word| word.name)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => {
-            let known: Vec<_> = WORDS
-                .iter()
-                .map(|word| format!("`{}`", word.name))
-                .collect();
-            format!("the words are {}", known.join(", "))
-        }
+    let names = || WORDS.iter().map(|word| word.name);
+    if let Some(meant) = suggest::nearest(name, names()) {
+        return format!("did you mean `{meant}`?");
     }
+    let known: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+    format!("the words are {}", known.join(", "))
 }
 
 #[cfg(test)]

@@ -58,3 +58,8 @@ pub type MySqlSessionPool = SessionPool<sqlx::MySql>;
 /// A pool on SQLite.
 #[cfg(feature = "sqlite")]
 pub type SqliteSessionPool = SessionPool<sqlx::Sqlite>;
+
+/// The blocks of the README, compiled.
+#[cfg(all(doctest, feature = "postgres", feature = "sqlite", feature = "anyhow"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

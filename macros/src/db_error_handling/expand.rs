@@ -60,10 +60,10 @@ pub(crate) fn handle(plan: &Plan, root: &Root, function: &Function, result: &Ide
 fn translate(arm: &Translation, root: &Root, fault: &TokenStream) -> TokenStream {
     let private = root.private();
     let kind = Ident::new(arm.kind, Span::call_site());
-    let constraint = match &arm.constraint {
-        Some(constraint) => quote!(::core::option::Option::Some(#constraint)),
-        None => quote!(::core::option::Option::None),
-    };
+    let constraint = arm.constraint.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |constraint| quote!(::core::option::Option::Some(#constraint)),
+    );
     let error = &arm.error;
     quote! {
         if #fault.matches(#private::Kind::#kind, #constraint) {

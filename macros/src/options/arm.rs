@@ -1,8 +1,8 @@
 //! The arms of `#[db_error_handling]`: `word("constraint") => EXPR`.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use syn::parse::{Parse, ParseStream};
-use syn::{Expr, LitStr, Token, parenthesized, token};
+use proc_macro2::{Group, Ident};
+use syn::parse::Parse;
+use syn::{Expr, LitStr, Token, token};
 
 use super::Arm;
 use super::reader::Reader;
@@ -60,26 +60,10 @@ impl Reader<'_, '_> {
 
     /// The name in the parentheses of an arm. `Err` once a mistake was recorded.
     fn constraint(&self, word: Option<Word>, at: &Ident) -> Result<Option<LitStr>, ()> {
-        let parse = |input: ParseStream<'_>| -> syn::Result<(Span, syn::Result<LitStr>)> {
-            let content;
-            let parens = parenthesized!(content in input);
-            let literal = content.parse::<LitStr>();
-            if !content.is_empty() {
-                let rest: TokenStream = content.parse()?;
-                return Ok((
-                    parens.span.join(),
-                    Err(syn::Error::new_spanned(rest, "one name")),
-                ));
-            }
-            Ok((parens.span.join(), literal))
-        };
-        let Ok((span, literal)) = parse(self.input) else {
-            return Err(());
-        };
-        let spot = || TokenTree::Ident(Ident::new("_", span));
-        let Ok(literal) = literal else {
+        let group = self.take(<Group as Parse>::parse).ok_or(())?;
+        let Ok(literal) = syn::parse2::<LitStr>(group.stream()) else {
             self.mistakes.push_with_help(
-                spot(),
+                &group,
                 format!("`{at}(…)` takes the name of one constraint"),
                 format!("write `{at}(\"users_email_key\") => …`"),
             );

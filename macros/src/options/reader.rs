@@ -1,6 +1,7 @@
 //! What stands between two commas: an option, an arm, or a mistake.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::Token;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -62,42 +63,32 @@ impl Reader<'_, '_> {
     }
 
     fn unknown(&self, name: &Ident, written: &str) {
+        let names = || self.table.options.iter().map(|(name, _)| *name);
+        let of = self.table.of;
+        let meant = suggest::nearest(written, names());
         if self.table.arms {
             if words::find(written).is_some() {
                 self.errorless(name);
                 return;
             }
-            let message = format!(
-                "{} knows neither an option nor an error called `{written}`",
-                self.table.of
-            );
-            let options = self.table.options.iter().map(|(name, _)| *name);
-            let help = match suggest::nearest(written, options) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => words::help(written),
-            };
+            let message = format!("{of} knows neither an option nor an error called `{written}`");
+            let help = meant.map_or_else(|| words::help(written), did_you_mean);
             self.mistakes.push_with_help(name, message, help);
             return;
         }
-        let known = || self.table.options.iter().map(|(name, _)| *name);
-        let message = format!("{} has no option `{written}`", self.table.of);
-        let help = match suggest::nearest(written, known()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                let known: Vec<_> = self
-                    .table
-                    .options
-                    .iter()
-                    .filter(|(_, takes)| !matches!(takes, Takes::Later))
-                    .map(|(name, _)| format!("`{name}`"))
-                    .collect();
-                format!("the options are {}", known.join(", "))
-            }
-        };
+        let message = format!("{of} has no option `{written}`");
+        let help = meant.map_or_else(|| self.all(), did_you_mean);
         self.mistakes.push_with_help(name, message, help);
     }
 
-    pub(super) fn later(&self, at: impl quote::ToTokens, written: &str) {
+    fn all(&self) -> String {
+        let there = self.table.options.iter();
+        let there = there.filter(|(_, takes)| !matches!(takes, Takes::Later));
+        let quoted: Vec<_> = there.map(|(name, _)| format!("`{name}`")).collect();
+        format!("the options are {}", quoted.join(", "))
+    }
+
+    pub(super) fn later(&self, at: impl ToTokens, written: &str) {
         self.mistakes
             .push(at, format!("`{written}` is not available yet"));
     }
@@ -113,4 +104,8 @@ impl Reader<'_, '_> {
         }
         skipped
     }
+}
+
+fn did_you_mean(word: &str) -> String {
+    format!("did you mean `{word}`?")
 }

@@ -1,11 +1,12 @@
 //! What is written behind an option's name, held against what its table asks for.
 
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, LitInt, LitStr, Path, Token, parenthesized, token};
+use syn::{Expr, LitInt, LitStr, Path, Token};
 
 use super::reader::Reader;
 use super::{Takes, Value};
@@ -18,14 +19,7 @@ impl Reader<'_, '_> {
             Takes::Nothing => self.nothing(written),
             Takes::Words => self.words(name, written),
             _ if !self.input.peek(Token![=]) => {
-                let rest = self.skip();
-                let message = format!("`{written}` needs a value");
-                let help = format!("write `{}`", example(takes, written));
-                if rest.is_empty() {
-                    self.mistakes.push_with_help(name, message, help);
-                } else {
-                    self.mistakes.push_with_help(rest, message, help);
-                }
+                self.blame(name, self.skip(), takes, "needs a value");
                 return None;
             }
             _ => {
@@ -57,11 +51,7 @@ impl Reader<'_, '_> {
 
     fn assigned(&self, takes: Takes, name: &Ident, written: &str) -> Option<Value> {
         if self.input.is_empty() || self.input.peek(Token![,]) {
-            self.mistakes.push_with_help(
-                name,
-                format!("`{written}` needs a value"),
-                format!("write `{}`", example(takes, written)),
-            );
+            self.blame(name, TokenStream::new(), takes, "needs a value");
             return None;
         }
         let read = match takes {
@@ -72,10 +62,10 @@ impl Reader<'_, '_> {
                 .take(LitInt::parse)
                 .map(|literal| self.count(literal, written)),
             Takes::Duration => self
-                .take(LitStr::parse)
+                .take(<LitStr as Parse>::parse)
                 .map(|literal| self.duration(literal, written)),
             Takes::Text => self
-                .take(LitStr::parse)
+                .take(<LitStr as Parse>::parse)
                 .map(|literal| self.text(literal, written)),
             Takes::Expression => self
                 .take(Expr::parse)
@@ -160,27 +150,20 @@ impl Reader<'_, '_> {
     /// `(unique, timeout)`, at least one, none twice.
     fn words(&self, name: &Ident, written: &str) -> Option<Value> {
         let example = example(Takes::Words, written);
-        if !self.input.peek(token::Paren) {
-            let rest = self.skip();
-            let message = format!("`{written}` takes a list of errors");
-            let help = format!("write `{example}`");
-            if rest.is_empty() {
-                self.mistakes.push_with_help(name, message, help);
-            } else {
-                self.mistakes.push_with_help(rest, message, help);
-            }
+        let group = self.take(<Group as Parse>::parse);
+        let list = Punctuated::<Ident, Token![,]>::parse_terminated_with;
+        let read = group
+            .as_ref()
+            .filter(|group| group.delimiter() == Delimiter::Parenthesis)
+            .and_then(|group| {
+                let list = |input: ParseStream<'_>| list(input, Ident::parse_any);
+                list.parse2(group.stream()).ok()
+            });
+        let Some(list) = read else {
+            let mut at = group.map(|group| group.stream()).unwrap_or_default();
+            at.extend(self.skip());
+            self.blame(name, at, Takes::Words, "takes a list of errors");
             return None;
-        }
-        let list = match parse_list(self.input) {
-            Ok(list) => list,
-            Err(error) => {
-                self.mistakes.push_with_help(
-                    TokenTree::Ident(Ident::new("_", error.span())),
-                    format!("`{written}` takes a list of errors"),
-                    format!("write `{example}`"),
-                );
-                return None;
-            }
         };
         if list.is_empty() {
             self.mistakes.push_with_help(
@@ -209,17 +192,23 @@ impl Reader<'_, '_> {
         Some(Value::Words(words))
     }
 
-    fn wrong(&self, at: impl quote::ToTokens, takes: Takes, written: &str) {
+    fn wrong(&self, at: impl ToTokens, takes: Takes, written: &str) {
         let message = format!("`{written}` takes {}", kind(takes));
         let help = format!("write `{}`", example(takes, written));
         self.mistakes.push_with_help(at, message, help);
     }
-}
 
-fn parse_list(input: ParseStream<'_>) -> syn::Result<Punctuated<Ident, Token![,]>> {
-    let content;
-    parenthesized!(content in input);
-    content.parse_terminated(Ident::parse_any, Token![,])
+    /// Points at what stands behind an option, or at its name if there is nothing.
+    fn blame(&self, name: &Ident, behind: TokenStream, takes: Takes, what: &str) {
+        let at = if behind.is_empty() {
+            name.to_token_stream()
+        } else {
+            behind
+        };
+        let help = format!("write `{}`", example(takes, &name.unraw().to_string()));
+        self.mistakes
+            .push_with_help(at, format!("`{name}` {what}"), help);
+    }
 }
 
 fn kind(takes: Takes) -> &'static str {

@@ -6,7 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, FnArg, ReceiverKind, Token, parse_quote};
 
-use super::plan::{Argument, Built, MAX, Plan, Policy};
+use super::plan::{Argument, Plan};
+use super::policy::{Built, MAX, Policy};
 use crate::duration;
 use crate::function::{Function, local};
 use crate::spans;
@@ -21,12 +22,11 @@ pub(crate) fn parameters(plan: &Plan, inputs: &mut Punctuated<FnArg, Token![,]>)
             *input.pat = parse_quote!(#outer);
         }
     }
-    if plan.owns_self {
-        if let Some(FnArg::Receiver(receiver)) = inputs.first_mut() {
-            if !matches!(receiver.kind, ReceiverKind::Reference(..)) {
-                receiver.mutability = Some(Token![mut](receiver.self_token.span));
-            }
-        }
+    if plan.owns_self
+        && let Some(FnArg::Receiver(receiver)) = inputs.first_mut()
+        && !matches!(receiver.kind, ReceiverKind::Reference(..))
+    {
+        receiver.mutability = Some(Token![mut](receiver.self_token.span));
     }
 }
 

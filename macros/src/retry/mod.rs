@@ -3,6 +3,7 @@
 mod args;
 mod expand;
 mod plan;
+mod policy;
 
 pub(crate) use args::{Args, read};
 pub(crate) use expand::{

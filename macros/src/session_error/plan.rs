@@ -113,10 +113,10 @@ fn marked(variant: &Variant, mistakes: &Mistakes) -> bool {
 
 /// The one field of a tuple variant.
 fn field<'a>(variant: &'a Variant, mistakes: &Mistakes) -> Option<&'a Field> {
-    if let Fields::Unnamed(fields) = &variant.fields {
-        if fields.unnamed.len() == 1 {
-            return fields.unnamed.first();
-        }
+    if let Fields::Unnamed(fields) = &variant.fields
+        && fields.unnamed.len() == 1
+    {
+        return fields.unnamed.first();
     }
     mistakes.push_with_help(
         variant,

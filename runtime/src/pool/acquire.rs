@@ -96,7 +96,7 @@ impl<DB: Backend> SessionPool<DB> {
             Category::Capacity,
             Phase::Acquire,
             format!(
-                "none became free within {waited:.1?}, with {} of {} in use and {} waiting",
+                "no connection became free within {waited:.1?}, with {} of {} in use and {} waiting",
                 stats.in_use, stats.max, stats.waiting
             ),
         )
@@ -114,12 +114,12 @@ fn unreachable(error: sqlx::Error, waited: Duration) -> Error {
     Error::new(
         category,
         Phase::Acquire,
-        format!("no success within {waited:.1?}: {error}"),
+        format!("could not connect within {waited:.1?}: {error}"),
     )
     .with_help("see that the server runs, and that host and port are right")
     .with_source(error)
 }
 
 pub(crate) fn closed() -> Error {
-    Error::new(Category::Closed, Phase::Acquire, "it takes no more work")
+    Error::new(Category::Closed, Phase::Acquire, "the pool is closed")
 }

@@ -322,7 +322,16 @@ impl<DB: Backend> Attempt<'_, DB> {
         Box::pin(async move {
             match &mut self.place {
                 Place::Own(session) => session.custody().commit().await.map(|_| ()),
-                Place::Callers(borrowed) => borrowed.leave_well().await,
+                Place::Callers(borrowed) => {
+                    let kept = borrowed.leave_well().await;
+                    // The caller's session decides what becomes of it; the record says that it was kept.
+                    let outcome = kept
+                        .as_ref()
+                        .err()
+                        .map_or(Outcome::Committed, Error::outcome);
+                    self.state.entry.ended(Some(outcome));
+                    kept
+                }
             }
         })
     }
@@ -333,7 +342,9 @@ impl<DB: Backend> Attempt<'_, DB> {
                 Place::Own(session) => session.custody().roll_back().await,
                 Place::Callers(borrowed) => {
                     borrowed.undo();
-                    Outcome::NotSent
+                    // Undone ahead of anything else that the caller's session does, its end included.
+                    self.state.entry.ended(Some(Outcome::RolledBack));
+                    Outcome::RolledBack
                 }
             }
         })

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::backend::Backend;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Outcome, Phase};
 
 impl<DB: Backend> Session<DB> {
     /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
@@ -59,7 +59,7 @@ impl<'s, DB: Backend> Level<'s, DB> {
             life.leave_badly();
         }
         life.leave_well()
-            .map_err(|first| Error::doomed(&first, Phase::Body))
+            .map_err(|first| Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack))
     }
 }
 

@@ -99,6 +99,8 @@ impl Home {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.path)
             .env("LC_ALL", "C")
+            // A MariaDB that starts removes what it finds of temporary tables in the folder that all share.
+            .env("TMPDIR", &self.path)
             .current_dir(&self.path)
             // Out of reach of Ctrl-C, which goes to the whole group of the terminal.
             .process_group(0)
@@ -150,7 +152,7 @@ impl Home {
 /// The last lines of a log, for an error.
 pub(super) fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    lines[lines.len().saturating_sub(80)..].join("\n")
 }
 
 fn suits(parent: &Path, account: Option<Account>) -> bool {

@@ -1,0 +1,57 @@
+//! What the macros accept and how they refuse the rest.
+//!
+//! `TRYBUILD=overwrite cargo test -p steadfast-ui-tests` writes the `.stderr` files anew: read each of
+//! them afterwards as the user who made the mistake.
+
+use std::path::{Path, PathBuf};
+
+use trybuild::TestCases;
+
+/// Runs both folders of a macro. `at_least` keeps a folder that lost its fixtures from passing.
+fn run(name: &str, at_least: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let (pass, fail) = (fixtures(&folder.join("pass")), fixtures(&folder.join("fail")));
+    assert!(!pass.is_empty(), "{name} has nothing that passes");
+    assert!(
+        fail.len() >= at_least,
+        "{name} has {} mistakes of {at_least}",
+        fail.len()
+    );
+    let cases = TestCases::new();
+    for fixture in pass {
+        cases.pass(fixture);
+    }
+    for fixture in fail {
+        cases.compile_fail(fixture);
+    }
+}
+
+fn fixtures(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().expect("a folder of fixtures");
+    let mut fixtures: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    fixtures.sort();
+    fixtures
+}
+
+#[test]
+fn with_session() {
+    run("with_session", 35);
+}
+
+#[test]
+fn retry() {
+    run("retry", 25);
+}
+
+#[test]
+fn db_error_handling() {
+    run("db_error_handling", 12);
+}
+
+#[test]
+fn session_error() {
+    run("session_error", 8);
+}

@@ -60,6 +60,6 @@ pub type MySqlSessionPool = SessionPool<sqlx::MySql>;
 pub type SqliteSessionPool = SessionPool<sqlx::Sqlite>;
 
 /// The blocks of the README, compiled.
-#[cfg(all(doctest, feature = "postgres", feature = "sqlite", feature = "anyhow"))]
+#[cfg(all(doctest, feature = "postgres"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,8 +1,10 @@
 //! What every behaviour needs: a fresh place in a database, a plain connection beside it, and the same names
 //! on each of the three.
 
+pub mod logs;
 pub mod mysql;
 pub mod postgres;
+pub mod private;
 pub mod sqlite;
 
 use std::future::Future;
@@ -68,4 +70,95 @@ pub async fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output>
 /// Drops a future after some time, unless it has ended.
 pub async fn drop_after<F: Future>(future: F, after: Duration) -> Option<F::Output> {
     tokio::time::timeout(after, future).await.ok()
+}
+
+/// As `each_database!`, for what only a server has: connections that break, locks of rows, deadlocks.
+#[macro_export]
+macro_rules! each_server {
+    ($($item:item)*) => {
+        mod postgres {
+            #[allow(unused_imports)]
+            use $crate::support::{self, postgres::*, *};
+            $($item)*
+        }
+        mod mysql {
+            #[allow(unused_imports)]
+            use $crate::support::{self, mysql::*, *};
+            $($item)*
+        }
+    };
+}
+
+/// The counters of the one operation whose name ends so.
+pub fn stats(name: &str) -> steadfast::OperationStats {
+    let found: Vec<_> = steadfast::operations()
+        .filter(|operation| operation.name().ends_with(name))
+        .collect();
+    assert_eq!(found.len(), 1, "operations that end in {name}: {found:?}");
+    found[0].stats()
+}
+
+/// An error that may pass by itself, as the driver reports it: no connection was free.
+pub fn transient() -> steadfast::Error {
+    sqlx::Error::PoolTimedOut.into()
+}
+
+/// What a test's chance starts from: `STEADFAST_SEED`, or a fresh one. To be printed.
+pub fn seed() -> u64 {
+    std::env::var("STEADFAST_SEED")
+        .map(|seed| seed.parse().expect("STEADFAST_SEED must be a number"))
+        .unwrap_or_else(|_| fastrand::u64(..))
+}
+
+/// Drives a future as a runtime does and drops it right behind its `polls`th poll. `Some` if it ended before.
+pub async fn drop_at_poll<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = Some(Box::pin(future));
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        let Some(running) = future.as_mut().filter(|_| left > 0) else {
+            return std::task::Poll::Ready(None);
+        };
+        left -= 1;
+        match running.as_mut().poll(context) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending if left == 0 => {
+                future = None;
+                std::task::Poll::Ready(None)
+            }
+            std::task::Poll::Pending => std::task::Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// What a future panics with.
+pub async fn panic_of<F: Future<Output: std::fmt::Debug>>(future: F) -> String {
+    use futures_util::FutureExt as _;
+
+    let payload = std::panic::AssertUnwindSafe(future).catch_unwind().await.expect_err("it panics");
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => (*payload.downcast::<&str>().expect("the panic's own text")).to_owned(),
+    }
+}
+
+/// Asserts that nobody holds anything of a pool, now: what every call that was answered leaves behind.
+#[track_caller]
+pub fn assert_quiet<DB: steadfast::Backend>(pool: &steadfast::SessionPool<DB>) {
+    let (sessions, stats) = (pool.sessions(), pool.stats());
+    assert!(
+        sessions.is_empty() && stats.in_use == 0 && stats.waiting == 0 && stats.reaping == 0,
+        "{sessions:?} {stats:?}"
+    );
+}
+
+/// Waits until nobody holds anything of a pool, and says how long that took.
+pub async fn quiet<DB: steadfast::Backend>(pool: &steadfast::SessionPool<DB>) -> Duration {
+    let began = Instant::now();
+    eventually("the pool is quiet", || async {
+        let stats = pool.stats();
+        pool.sessions().is_empty() && stats.in_use == 0 && stats.waiting == 0 && stats.reaping == 0
+    })
+    .await;
+    began.elapsed()
 }

@@ -8,7 +8,11 @@ pub type Connection = MySqlConnection;
 pub const NAME: &str = "mysql";
 pub const ERROR_DOOMS: bool = false;
 pub const DROP_DOOMS_SESSION: bool = true;
+/// Whether a write that is stopped takes the whole transaction with it.
+pub const STOPPED_WRITE_DOOMS_SESSION: bool = true;
 pub const SLOW: &str = "SELECT SLEEP(30)";
+/// The same as an insert of `$1` into `tree`.
+pub const SLOW_INSERT: &str = "INSERT INTO tree SELECT $1 + SLEEP(30)";
 pub const WHICH: &str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
 
 pub fn server_url() -> String {
@@ -123,4 +127,33 @@ pub async fn slow_is_running(place: &Place) {
             > 0
     })
     .await;
+}
+
+impl Place {
+    /// Cancels the slow statement of this place from outside.
+    pub async fn cancel_slow(&self) {
+        let id: i64 = sqlx::query_scalar(
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND info LIKE '%SLEEP(30)%' AND id <> CONNECTION_ID()",
+        )
+        .bind(&self.name)
+        .fetch_one(&self.plain)
+        .await
+        .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {id}")))
+            .execute(&self.plain)
+            .await
+            .unwrap();
+    }
+
+    /// A user who may log in and do next to nothing, and the password.
+    pub async fn user(&self) -> (String, String) {
+        let (user, password) = (format!("u{}", self.name), format!("canary{:016x}", fastrand::u64(..)));
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY '{password}'; GRANT SELECT ON {}.notes TO {user}@'%'", self.name
+        )))
+        .execute(&self.plain)
+        .await
+        .unwrap();
+        (user, password)
+    }
 }

@@ -10,8 +10,12 @@ pub const NAME: &str = "postgres";
 /// Whether a statement that failed, or was dropped, leaves the rest of its level refused.
 pub const ERROR_DOOMS: bool = true;
 pub const DROP_DOOMS_SESSION: bool = false;
+/// Whether a write that is stopped takes the whole transaction with it.
+pub const STOPPED_WRITE_DOOMS_SESSION: bool = false;
 /// A statement that takes 30 seconds.
 pub const SLOW: &str = "SELECT pg_sleep(30)";
+/// The same as an insert of `$1` into `tree`.
+pub const SLOW_INSERT: &str = "INSERT INTO tree SELECT $1 FROM pg_sleep(30)";
 
 pub fn server_url() -> String {
     std::env::var("TEST_POSTGRES_URL")
@@ -123,3 +127,27 @@ pub const WHICH: &str = "SELECT pg_backend_pid()::bigint";
 
 #[allow(dead_code)]
 pub const NAP: Duration = Duration::from_millis(1);
+
+impl Place {
+    /// Cancels the slow statement of this place from outside.
+    pub async fn cancel_slow(&self) {
+        let cancelled: i64 = sqlx::query_scalar(
+            "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND query LIKE '%pg_sleep%'",
+        )
+        .bind(&self.name)
+        .fetch_one(&self.plain)
+        .await
+        .unwrap();
+        assert!(cancelled > 0);
+    }
+
+    /// A user who may log in and do nothing else, and the password.
+    pub async fn user(&self) -> (String, String) {
+        let (user, password) = (format!("u{}", self.name), format!("canary{:016x}", fastrand::u64(..)));
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'; GRANT USAGE ON SCHEMA {} TO {user}", self.name)))
+            .execute(&self.plain)
+            .await
+            .unwrap();
+        (user, password)
+    }
+}

@@ -10,7 +10,11 @@ pub type Connection = SqliteConnection;
 pub const NAME: &str = "sqlite";
 pub const ERROR_DOOMS: bool = false;
 pub const DROP_DOOMS_SESSION: bool = false;
+/// Whether a write that is stopped takes the whole transaction with it.
+pub const STOPPED_WRITE_DOOMS_SESSION: bool = true;
 pub const SLOW: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000000) SELECT count(*) FROM c";
+/// The same as an insert of `$1` into `tree`.
+pub const SLOW_INSERT: &str = "INSERT INTO tree WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000000) SELECT $1 FROM c WHERE x < 0";
 pub const WHICH: &str = "SELECT 1";
 
 pub fn sql(text: &str) -> AssertSqlSafe<String> {

@@ -10,7 +10,10 @@ use trybuild::TestCases;
 /// Runs both folders of a macro. `at_least` keeps a folder that lost its fixtures from passing.
 fn run(name: &str, at_least: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    let (pass, fail) = (fixtures(&folder.join("pass")), fixtures(&folder.join("fail")));
+    let (pass, fail) = (
+        fixtures(&folder.join("pass")),
+        fixtures(&folder.join("fail")),
+    );
     assert!(!pass.is_empty(), "{name} has nothing that passes");
     assert!(
         fail.len() >= at_least,

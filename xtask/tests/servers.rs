@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use xtask::database::Database;
-use xtask::servers::{Kind, MariaDb, Postgres, Server};
+use xtask::servers::{Kind, MariaDbKind, PostgresKind, Server};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -26,6 +26,11 @@ fn connect(address: SocketAddr, patience: Duration) -> io::Result<(TcpStream, Ve
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok((stream, said))
+}
+
+/// A server that does not wait for the disk.
+fn quick<K: Kind>() -> Server<K> {
+    Server::builder().fsync(false).start().unwrap()
 }
 
 fn answers<K: Kind>(server: &Server<K>) -> bool {
@@ -74,7 +79,7 @@ fn nothing_left_of(folder: &Path) {
 }
 
 fn ends_with_its_value<K: Kind>() {
-    let server = Server::<K>::builder().fsync(false).start().unwrap();
+    let server = quick::<K>();
     assert!(answers(&server));
     let folder = folder(server.address().port());
     drop(server);
@@ -102,7 +107,7 @@ fn comes_back_after_a_crash<K: Kind>() {
 }
 
 fn hangs_while_paused<K: Kind>() {
-    let server = Server::<K>::start().unwrap();
+    let server = quick::<K>();
     server.pause().unwrap();
     assert!(!answers(&server), "a paused server must not answer");
     server.resume().unwrap();
@@ -114,7 +119,7 @@ fn hangs_while_paused<K: Kind>() {
 }
 
 fn waits_for_its_port<K: Kind>() {
-    let server = Server::<K>::start().unwrap();
+    let server = quick::<K>();
     server.stop().unwrap();
     let squatter = TcpListener::bind(server.address()).unwrap();
     thread::scope(|scope| {
@@ -132,7 +137,7 @@ fn waits_for_its_port<K: Kind>() {
 }
 
 fn touches_no_other_process<K: Kind>() {
-    let server = Server::<K>::start().unwrap();
+    let server = quick::<K>();
     let stranger = std::process::id();
     server.pause_process(stranger).unwrap_err();
     server.kill_process(stranger).unwrap_err();
@@ -169,8 +174,6 @@ on_each! {
     says_why_it_does_not_start
 }
 
-use xtask::servers::{MariaDbKind, PostgresKind};
-
 fn chosen(database: Database) -> bool {
     let chosen = database.is_chosen().unwrap();
     if !chosen {
@@ -184,7 +187,7 @@ fn postgres_recovers_when_one_backend_is_killed() {
     if !chosen(Database::Postgres) {
         return;
     }
-    let server = Postgres::start().unwrap();
+    let server = quick::<PostgresKind>();
     let (mut client, mut said) = connect(server.address(), LIMIT).unwrap();
     // Up to ReadyForQuery.
     while !said.ends_with(b"Z\0\0\0\x05I") {
@@ -229,7 +232,7 @@ fn mysql_urls_name_the_user_and_the_database() {
     if !chosen(Database::MySql) {
         return;
     }
-    let server = MariaDb::start().unwrap();
+    let server = quick::<MariaDbKind>();
     let at = format!("@{}/", server.address());
     assert_eq!(server.url(), format!("mysql://root{at}steadfast"));
     assert_eq!(server.url_of("other"), format!("mysql://root{at}other"));

@@ -60,6 +60,13 @@ pub struct Begin {
     pub(crate) access: Access,
     pub(crate) isolation: Option<Isolation>,
     /// What is left of the deadline when BEGIN is sent: the server's own limit for each statement.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(
+            dead_code,
+            reason = "SQLite runs in this process, where the deadline itself stops it"
+        )
+    )]
     pub(crate) limit: Option<Duration>,
 }
 

@@ -16,6 +16,46 @@ use super::verdict::Retry;
 /// of sources and find the first database error in it, also behind `#[error(transparent)]`.
 ///
 /// Looking costs a few type comparisons for each link of the chain, and happens only when a call fails.
+///
+/// By hand:
+///
+/// ```
+/// use steadfast::{Category, Classify, Error, Outcome};
+///
+/// enum BankError {
+///     TooLittleMoney,
+///     Db(Error),
+/// }
+///
+/// impl From<Error> for BankError {
+///     fn from(error: Error) -> Self {
+///         Self::Db(error)
+///     }
+/// }
+///
+/// impl Classify for BankError {
+///     fn category(&self) -> Option<Category> {
+///         match self {
+///             Self::TooLittleMoney => None,
+///             Self::Db(error) => Some(error.category()),
+///         }
+///     }
+///
+///     fn outcome(&self) -> Option<Outcome> {
+///         match self {
+///             Self::TooLittleMoney => None,
+///             Self::Db(error) => Some(error.outcome()),
+///         }
+///     }
+///
+///     fn session_error_mut(&mut self) -> Option<&mut Error> {
+///         match self {
+///             Self::TooLittleMoney => None,
+///             Self::Db(error) => Some(error),
+///         }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be looked into for a database error",
     label = "the error type of a managed function needs `steadfast::Classify`",

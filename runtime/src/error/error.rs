@@ -21,6 +21,18 @@ use super::wording;
 /// [`source`](StdError::source) gives a link that bears category, phase and outcome too, and behind it the cause: an
 /// error type that wraps this one with `#[error(transparent)]` is classified just as well.
 ///
+/// ```no_run
+/// # fn example(error: steadfast::Error) {
+/// use steadfast::Outcome;
+///
+/// match error.outcome() {
+///     Outcome::Unknown => eprintln!("look before it is repeated: {error}"),
+///     _ if error.is_retryable() => eprintln!("may succeed next time: {error}"),
+///     _ => eprintln!("{error}; to the user: {}", error.user_message()),
+/// }
+/// # }
+/// ```
+///
 /// It converts from and into [`sqlx::Error`], in which it travels as `AnyDriverError`, so functions that return
 /// `sqlx::Result` can be managed too.
 pub struct Error(Box<Node>);

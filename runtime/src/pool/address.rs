@@ -11,10 +11,12 @@ use crate::error::{Category, Error, Phase};
 pub(crate) enum Address<DB: Backend> {
     Url(String),
     Options(Options<DB>),
-    /// Options of a database that lives as long as one connection to it does.
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
-    // only SQLite keeps a database in memory
-    Anchored(Options<DB>),
+    /// A database that lives as long as one connection to it does, and that connection.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        allow(dead_code, reason = "only SQLite keeps a database in memory")
+    )]
+    Anchored(Options<DB>, Box<DB::Connection>),
 }
 
 /// Parses a URL. The error never shows what may hold a password.

@@ -1,5 +1,6 @@
 //! Building a pool: every limit, and the errors of a wrong one.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +83,8 @@ impl<DB: Backend> PoolBuilder<DB> {
         self
     }
 
-    /// How long a session waits for a connection, connecting and BEGIN included; 5 s by default.
+    /// How long a session waits for a connection, connecting included; 5 s by default. BEGIN and the batches
+    /// that set savepoints may then go unanswered for as long again.
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.settings.acquire_timeout = timeout;
@@ -124,7 +126,26 @@ impl<DB: Backend> PoolBuilder<DB> {
         self
     }
 
-    /// Runs on each new connection before its first session. An error fails the connection.
+    /// Runs on each new connection before its first session, within the acquire timeout. An error fails the
+    /// connection, and the session that waits for it.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn example() -> Result<(), steadfast::Error> {
+    /// use steadfast::PgSessionPool;
+    ///
+    /// let pool = PgSessionPool::builder()
+    ///     .primary("postgres://app@localhost/app")
+    ///     .after_connect(|connection| {
+    ///         Box::pin(async move {
+    ///             sqlx::query("SET search_path = app").execute(connection).await?;
+    ///             Ok(())
+    ///         })
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn after_connect<F>(mut self, prepare: F) -> Self
     where
@@ -142,30 +163,33 @@ impl<DB: Backend> PoolBuilder<DB> {
     /// # Errors
     /// A wrong URL or limit, a refused password or a missing database at once; a server that cannot be
     /// reached or is full after the acquire timeout, in which connecting is tried again.
+    ///
+    /// # Cancellation
+    /// Dropped, it leaves no connection behind.
     pub async fn connect(self) -> Result<SessionPool<DB>, Error> {
-        let pool = self.connect_lazy().await?;
+        let pool = self.connect_lazy()?;
         pool.prove().await?;
         Ok(pool)
     }
 
-    /// Makes the pool; the first session opens the first connection.
+    /// Makes the pool; the first session opens the first connection. Sends nothing, and may be called outside of
+    /// a runtime.
     ///
     /// # Errors
     /// A wrong URL or limit.
-    #[allow(clippy::unused_async)] // a pool belongs to a runtime: this says so in the signature
-    pub async fn connect_lazy(self) -> Result<SessionPool<DB>, Error> {
+    pub fn connect_lazy(self) -> Result<SessionPool<DB>, Error> {
         self.check()?;
         let Some(address) = self.address else {
-            return Err(wrong(
-                "a pool needs a server: call `primary(url)` before `connect`",
-            ));
+            return Err(
+                wrong("a pool needs a server").with_help("call `primary(url)` before `connect`")
+            );
         };
         let (options, anchor) = match address {
-            Address::Url(url) => (address::parse::<DB>(&url)?, false),
-            Address::Options(options) => (options, false),
-            Address::Anchored(options) => (options, true),
+            Address::Url(url) => (address::parse::<DB>(&url)?, None),
+            Address::Options(options) => (options, None),
+            Address::Anchored(options, anchor) => (options, Some(*anchor)),
         };
-        SessionPool::open(options, anchor, self.settings, self.after_connect).await
+        SessionPool::open(options, anchor, self.settings, self.after_connect)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -176,27 +200,35 @@ impl<DB: Backend> PoolBuilder<DB> {
             ..
         } = self.settings;
         if self.standbys > 0 {
-            return Err(wrong(
-                "`standby` is not available yet: remove it, and name one server as `primary`",
-            ));
+            return Err(wrong("`standby` is not available yet")
+                .with_help("remove it, and name one server as `primary`"));
         }
         if max_connections == 0 {
-            return Err(wrong(
-                "a pool of 0 connections can serve nobody: use `max_connections(1)` or more",
-            ));
+            return Err(wrong("a pool of 0 connections can serve nobody")
+                .with_help("use `max_connections(1)` or more"));
         }
         if min_connections > max_connections {
             return Err(wrong(format!(
-                "`min_connections({min_connections})` is more than `max_connections({max_connections})`: \
-                 lower the one or raise the other"
-            )));
+                "`min_connections({min_connections})` is more than `max_connections({max_connections})`"
+            ))
+            .with_help("lower the one or raise the other"));
         }
         if acquire_timeout.is_zero() {
-            return Err(wrong(
-                "an acquire timeout of 0 leaves no time to connect: use `acquire_timeout(5 s)`",
-            ));
+            return Err(wrong("an acquire timeout of 0 leaves no time to connect")
+                .with_help("use `acquire_timeout(Duration::from_secs(5))`"));
         }
         Ok(())
+    }
+}
+
+impl<DB: Backend> fmt::Debug for PoolBuilder<DB> {
+    /// Limits only: the address may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PoolBuilder")
+            .field("database", &DB::NAME)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,7 @@ impl CloseReport {
 impl<DB: Backend> SessionPool<DB> {
     /// Closes the pool: no new work is taken, sessions that wait for a connection fail as `Closed`, those
     /// that hold one and those that the reaper is ending are waited for, 30 s at most. Then the connections
-    /// are closed.
+    /// are closed. It does not fail: what had not ended by then is in the report.
     ///
     /// # Cancellation
     /// Dropped half-way, the pool stays closed to new work and sessions still end by themselves.

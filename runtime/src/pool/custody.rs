@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::SessionPool;
 use super::lease::Lease;
@@ -159,7 +159,13 @@ impl<DB: Backend> Custody<DB> {
             return Ok(outcome);
         }
         self.entry.reached(SessionStage::Ending);
-        let _ = self.machine.settle().await;
+        // What settling meets dooms the session.
+        let in_time = if let Some(deadline) = self.deadline {
+            timeout_at(deadline, self.machine.settle()).await.is_ok()
+        } else {
+            let _ = self.machine.settle().await;
+            true
+        };
         if let Some(first) = self.machine.life.session_doom() {
             let error = Error::doomed(first, Phase::Commit);
             return Err(self.refuse(error).await);
@@ -180,7 +186,7 @@ impl<DB: Backend> Custody<DB> {
             return Ok(self.end_answered());
         }
         let now = Instant::now();
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
+        if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
             let error = timed_out(Phase::Commit);
             return Err(self.refuse(error).await);
         }

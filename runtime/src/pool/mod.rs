@@ -26,7 +26,6 @@ use crate::backend::{Backend, Options};
 use crate::error::{Category, Error, Phase};
 use crate::shield::ControlLine;
 pub(crate) use acquire::closed;
-use address::Address;
 use builder::AfterConnect;
 pub use builder::PoolBuilder;
 pub use close::CloseReport;
@@ -53,8 +52,15 @@ use stats::Tally;
 /// Taking a connection that served a session within the last 500 ms costs no round trip; giving one back
 /// costs none. On servers one more connection, the control connection, is open beside the pool's maximum.
 ///
+/// # Errors
+/// Of waiting for a connection: `Capacity` where none became free in the acquire timeout, `Connection` where the
+/// server could not be reached in it, `Access` at once where it refused the password, `Closed` once
+/// [`close`](Self::close) was called.
+///
 /// # Cancellation
-/// Dropping a future that waits for a connection gives up its place and nothing else.
+/// Dropping a future that waits for a connection gives up its place and nothing else. A session that is dropped
+/// is ended on the runtime on which its connection was opened: where that has shut down the connection is
+/// closed, and while a current-thread runtime lives but is not driven, the slot stays taken.
 ///
 /// ```no_run
 /// # #[cfg(feature = "postgres")]
@@ -85,38 +91,49 @@ impl<DB: Backend> SessionPool<DB> {
     ///
     /// # Errors
     /// As [`PoolBuilder::connect`].
+    ///
+    /// # Cancellation
+    /// Dropped, it leaves no connection behind.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self, Error> {
         Self::builder().primary(url).connect().await
     }
 
-    /// A pool with the defaults, which opens its first connection with its first session.
+    /// A pool with the defaults, which opens its first connection with its first session. Nothing is sent, so
+    /// a server that cannot be reached is an error of that session.
     ///
     /// # Errors
     /// A wrong URL.
-    pub async fn connect_lazy(url: impl AsRef<str>) -> Result<Self, Error> {
-        Self::builder().primary(url).connect_lazy().await
+    pub fn connect_lazy(url: impl AsRef<str>) -> Result<Self, Error> {
+        Self::builder().primary(url).connect_lazy()
     }
 
     /// Sets the limits of a pool before it connects.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn example() -> Result<(), steadfast::Error> {
+    /// use std::time::Duration;
+    /// use steadfast::PgSessionPool;
+    ///
+    /// let pool = PgSessionPool::builder()
+    ///     .primary("postgres://app@localhost/app")
+    ///     .max_connections(20)
+    ///     .acquire_timeout(Duration::from_secs(2))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn builder() -> PoolBuilder<DB> {
         PoolBuilder::new()
     }
 
-    async fn open(
+    fn open(
         options: Options<DB>,
-        anchored: bool,
+        anchor: Option<DB::Connection>,
         settings: Settings,
         after_connect: Option<AfterConnect<DB>>,
     ) -> Result<Self, Error> {
-        let anchor = if anchored {
-            let (anchor, _) = DB::establish(&options)
-                .await
-                .map_err(|error| Error::from_driver(error, Phase::Acquire))?;
-            Some(anchor)
-        } else {
-            None
-        };
         let gate = DB::write_gate(&options).map(gate::of);
         let connector = Connector {
             line: Arc::new(ControlLine::new(options)),
@@ -178,8 +195,11 @@ impl<DB: Backend> SessionPool<DB> {
     }
 
     /// The sessions that hold a connection or wait for one, in the order of their ids. A session has left
-    /// this list before its call answers; one whose owner was dropped is listed until the reaper has ended
-    /// it.
+    /// this list before its call answers, unless a deadline or an unanswered COMMIT made the call answer
+    /// first; such a one, and one whose owner was dropped, is listed until the reaper has ended it.
+    ///
+    /// # Cost
+    /// One lock for as long as the list is copied.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionInfo> {
         self.shared.registry.sessions()
@@ -193,10 +213,20 @@ impl SessionPool<sqlx::Sqlite> {
     ///
     /// It waits for locks as a file does (SQLite's `memdb`), which a shared cache does not.
     ///
+    /// # Cost
+    /// One more connection beside the pool's maximum, which keeps the database alive.
+    ///
     /// # Errors
     /// When SQLite cannot be opened.
     pub async fn in_memory() -> Result<Self, Error> {
-        let address = Address::Anchored(crate::backend::in_memory());
+        use crate::backend::Driver as _;
+        use address::Address;
+
+        let options = crate::backend::in_memory();
+        let (anchor, _) = sqlx::Sqlite::establish(&options)
+            .await
+            .map_err(|error| Error::from_driver(error, Phase::Acquire))?;
+        let address = Address::Anchored(options, Box::new(anchor));
         Self::builder().address(address).connect().await
     }
 }

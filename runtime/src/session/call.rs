@@ -26,6 +26,7 @@ use crate::shield::{Ended, Limits};
 
 impl Operation {
     /// Starts a call. Nothing is sent.
+    #[doc(hidden)]
     pub fn call<'s, DB, S>(&'static self, source: S) -> Call<'s, DB>
     where
         DB: Backend,

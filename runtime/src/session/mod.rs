@@ -35,9 +35,26 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 /// It opens at its first statement; before that it holds no connection. `n` statements cost `n + 2` round
 /// trips once they are prepared, a savepoint with a statement in it one more.
 ///
+/// # Errors
+/// A statement's are the database's own. Errors of ours (no connection in time, a doomed level, a refused
+/// statement) reach sqlx as `AnyDriverError` and come out again with `?` into [`Error`].
+///
 /// # Cancellation
 /// A statement may be dropped at any await. While it was running, its level is doomed (on MySQL the whole
-/// session); a stream that was dropped between rows is drained before the next statement.
+/// session); a stream that was dropped between rows is drained before the next statement. A session that is
+/// dropped is rolled back by the reaper: a running statement is cancelled on the server, and the slot is free
+/// within a second.
+///
+/// ```no_run
+/// # #[cfg(feature = "postgres")]
+/// # async fn example(pool: steadfast::PgSessionPool) -> Result<(), steadfast::Error> {
+/// let mut session = pool.begin().await?;
+/// sqlx::query("UPDATE accounts SET cents = cents - 500 WHERE id = 1")
+///     .execute(&mut session)
+///     .await?;
+/// session.commit().await?;
+/// # Ok(()) }
+/// ```
 pub struct Session<DB: Backend> {
     custody: Custody<DB>,
 }
@@ -82,10 +99,14 @@ impl<DB: Backend> Session<DB> {
     /// # Errors
     /// Where the session is doomed: the first error, outcome `RolledBack`. Where COMMIT was refused: the
     /// database's error, outcome `RolledBack`. Where no answer came, or the answer leaves doubt: outcome
-    /// `Unknown`.
+    /// `Unknown`. After [`set_rollback_only`](Self::set_rollback_only) it is `Ok`, and nothing was committed.
+    ///
+    /// # Cost
+    /// One round trip; none where no statement ran.
     ///
     /// # Cancellation
-    /// Once sent, COMMIT runs to its end whether or not this future does.
+    /// Once sent, COMMIT runs to its end whether or not this future does. Dropped before that, the session is
+    /// rolled back.
     pub async fn commit(mut self) -> Result<(), Error> {
         let result = self.custody.commit().await;
         self.custody
@@ -99,6 +120,12 @@ impl<DB: Backend> Session<DB> {
     ///
     /// # Errors
     /// None today: where the rollback cannot be proven the connection is closed, which rolls back as well.
+    ///
+    /// # Cost
+    /// One round trip, a second at most; none where no statement ran.
+    ///
+    /// # Cancellation
+    /// Dropped, the rollback goes on without it.
     pub async fn rollback(mut self) -> Result<(), Error> {
         self.custody.roll_back().await;
         self.custody.entry().answered(None);
@@ -110,6 +137,12 @@ impl<DB: Backend> Session<DB> {
     /// # Errors
     /// `NotFound` without a row, `TooManyRows` with more than one, and those of the query. The first two leave
     /// the session healthy.
+    ///
+    /// # Cost
+    /// All rows are read, so that the statement is over when this answers.
+    ///
+    /// # Cancellation
+    /// As any statement's.
     pub async fn fetch_exactly_one<'q, E>(&mut self, query: E) -> Result<DB::Row, Error>
     where
         E: Execute<'q, DB> + 'q,

@@ -18,6 +18,23 @@ impl<DB: Backend> Session<DB> {
     /// # Cancellation
     /// Dropped, it is undone before the session's next statement. A statement that was running then is
     /// cancelled on the server; on MySQL that dooms the session.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn example(session: &mut steadfast::PgSession) -> Result<(), steadfast::Error> {
+    /// let greeted: Result<(), steadfast::Error> = session
+    ///     .savepoint(async |session| {
+    ///         sqlx::query("INSERT INTO greetings (text) VALUES ('hello')")
+    ///             .execute(&mut *session)
+    ///             .await?;
+    ///         Ok(())
+    ///     })
+    ///     .await;
+    /// if greeted.is_err() {
+    ///     // The session goes on without the greeting.
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn savepoint<T, E, F>(&mut self, body: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Self) -> Result<T, E>,

@@ -9,6 +9,10 @@ use crate::pool::SessionPool;
 
 /// Where an annotated function gets its session from: a pool (`&pool`, `&Arc<_>`, owned) for one of its own,
 /// `&mut Session<DB>` to run inside the caller's, as a savepoint.
+///
+/// Implemented for these alone. Inside a caller's session the earlier of two deadlines holds, a retry does
+/// nothing, and what the inner function asks for must be what the outer one gives: a stricter `isolation`,
+/// `read_only` inside a session that writes, and the reverse are `Programming` errors before anything is sent.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of sessions for this function",
     label = "pass `&pool` for a session of its own, or `&mut *session` to run inside the caller's",

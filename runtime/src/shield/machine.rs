@@ -211,7 +211,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let leftover = self.life.leftover();
         if leftover != Leftover::Nothing && self.life.doom().is_none() {
             self.life.recovering();
-            self.send(|carrier| Owned::recover(carrier, leftover == Leftover::Running));
+            let patience = self.patience;
+            let running = leftover == Leftover::Running;
+            self.send(|carrier| Owned::recover(carrier, running, patience));
             self.control().await?;
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::reaper;
 use super::wire::Carrier;
@@ -88,17 +88,19 @@ impl<L> Owned<L> {
     }
 
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest.
-    pub(crate) fn recover<DB: Driver>(mut carrier: L, running: bool) -> Self
+    pub(crate) fn recover<DB: Driver>(mut carrier: L, running: bool, patience: Duration) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
             let wire = carrier.wire();
-            let result = reaper::quieten::<DB>(wire, running).await;
-            Answer {
-                carrier: Some(carrier),
-                result,
-            }
+            let answer = if running {
+                Ok(reaper::stop::<DB>(wire).await)
+            } else {
+                // Not cancelled: on PostgreSQL that would abort a transaction in which nothing went wrong.
+                timeout(patience, DB::drain(&mut wire.connection, &wire.tag)).await
+            };
+            Answer::of(carrier, answer)
         });
         Self {
             control: Control::Recover,

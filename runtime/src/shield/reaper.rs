@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::line::ControlLine;
 use super::wire::{Carrier, Wire};
 use crate::backend::Driver;
 
@@ -65,14 +66,8 @@ async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
             Err(_elapsed) if !in_flight => return false,
             Err(_elapsed) => {}
         }
-        DB::interrupt(tag);
-        let cancel = async {
-            match DB::cancel(tag) {
-                Some(sql) => line.send(&sql, CANCEL).await,
-                None => true,
-            }
-        };
-        let (ended, cancelled) = tokio::join!(timeout_at(until, &mut rollback), cancel);
+        let (ended, cancelled) =
+            tokio::join!(timeout_at(until, &mut rollback), cancel::<DB>(tag, line));
         // An error here is the cancelled statement's own, or the cancel hit the ROLLBACK: the next one tells.
         ended.is_ok() && cancelled
     };
@@ -90,11 +85,10 @@ fn note(result: &Result<(), sqlx::Error>) -> bool {
     result.is_ok()
 }
 
-/// Stops a statement that was dropped, where it still runs, and reads its rest, so that the session can go
-/// on. `Ok(Some(_))` is the statement's own error.
-pub(super) async fn quieten<DB: Driver>(
+/// Stops a statement that was dropped while it ran, and reads its rest, so that the session can go on.
+/// `Ok(Some(_))` is the statement's own error.
+pub(super) async fn stop<DB: Driver>(
     wire: &mut Wire<DB>,
-    running: bool,
 ) -> Result<Option<sqlx::Error>, sqlx::Error> {
     let until = Instant::now() + LADDER;
     let Wire {
@@ -105,36 +99,35 @@ pub(super) async fn quieten<DB: Driver>(
     } = wire;
     let leftover = {
         let mut drain = DB::drain(connection, tag);
-        if !running {
-            // Not cancelled: on PostgreSQL that would abort a transaction in which nothing went wrong.
-            return drain.await;
+        if let Ok(result) = timeout(GRACE, &mut drain).await {
+            return result;
         }
-        match timeout(GRACE, &mut drain).await {
-            Ok(result) => return result,
-            Err(_elapsed) => {}
-        }
-        DB::interrupt(tag);
-        let cancel = async {
-            match DB::cancel(tag) {
-                Some(sql) => line.send(&sql, CANCEL).await,
-                None => true,
-            }
-        };
-        let (ended, cancelled) = tokio::join!(timeout_at(until, &mut drain), cancel);
+        let (ended, cancelled) =
+            tokio::join!(timeout_at(until, &mut drain), cancel::<DB>(tag, line));
         match ended {
             Ok(result) if cancelled => result?,
-            _ => {
-                return Err(sqlx::Error::Io(std::io::Error::new(
-                    std::io::ErrorKind::TimedOut,
-                    "a dropped statement could not be stopped",
-                )));
-            }
+            _ => return Err(not_stopped()),
         }
     };
-    // The cancel may be noticed only now; a question that it may hit flushes it out.
+    // The flag of a cancel that came too late must not stop what comes next.
     match timeout_at(until, DB::drain(connection, tag)).await {
-        Ok(Ok(_)) => Ok(leftover),
-        Ok(Err(error)) => Err(error),
-        Err(_elapsed) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+        Ok(result) => result.map(|_| leftover),
+        Err(_elapsed) => Err(not_stopped()),
     }
+}
+
+/// Stops the running statement; `true` where it is certain that this can hit nothing later.
+async fn cancel<DB: Driver>(tag: &DB::Tag, line: &ControlLine<DB>) -> bool {
+    DB::interrupt(tag);
+    match DB::cancel(tag) {
+        Some(sql) => line.send(&sql, CANCEL).await,
+        None => true,
+    }
+}
+
+fn not_stopped() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        "a dropped statement could not be stopped",
+    ))
 }

@@ -1,0 +1,58 @@
+//! Enums of every shape.
+#![deny(warnings, missing_docs)]
+#![allow(dead_code)]
+
+use steadfast::{Category, Classify, Error, SessionError};
+
+/// With `thiserror`.
+#[derive(Debug, thiserror::Error, SessionError)]
+pub enum BankError {
+    /// Domain.
+    #[error("not enough money")]
+    Broke,
+    /// Another source.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The database.
+    #[error(transparent)]
+    #[session]
+    Db(Error),
+}
+
+/// With one variant.
+#[derive(Debug, thiserror::Error, SessionError)]
+pub enum OnlyDatabase {
+    /// The database.
+    #[error("the database failed")]
+    #[session]
+    Db(#[source] Error),
+}
+
+/// With parameters.
+#[derive(Debug, SessionError)]
+pub enum With<'a, T, const N: usize>
+where
+    T: Send,
+{
+    /// Domain.
+    Refused(&'a [T; N]),
+    /// The database.
+    #[session]
+    Db(Error),
+}
+
+fn question_marks() -> Result<(), BankError> {
+    Err(sqlx::Error::RowNotFound)?;
+    Err(Error::from(sqlx::Error::RowNotFound))?;
+    Ok(())
+}
+
+fn main() {
+    let error = question_marks().expect_err("a missing row");
+    assert_eq!(error.category(), Some(Category::NotFound));
+    assert_eq!(BankError::Broke.category(), None);
+    assert!(BankError::Broke.outcome().is_none());
+    let mut error = OnlyDatabase::from(sqlx::Error::RowNotFound);
+    assert!(error.session_error_mut().is_some());
+    assert!(With::<u8, 2>::Refused(&[1, 2]).category().is_none());
+}

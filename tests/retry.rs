@@ -640,17 +640,12 @@ mod servers {
                 }
                 // InnoDB gives up the transaction that has changed less.
                 sqlx::query("UPDATE accounts SET cents = cents + 10 WHERE id > 1").execute(&mut *other).await?;
+                let id: i64 = sqlx::query_scalar(WHICH).fetch_one(&mut *other).await?;
                 *opponent.lock().unwrap() = Some(tokio::spawn(async move {
                     sqlx::query("UPDATE accounts SET cents = cents + 10 WHERE id = 1").execute(&mut *other).await.unwrap();
                     other.commit().await.unwrap();
                 }));
-                eventually("the opponent waits for the session's lock", || async {
-                    let waiting = match NAME {
-                        "postgres" => "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name = 'plain' AND query LIKE '%+ 10 WHERE id = 1%')",
-                        _ => "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND p.db = database()",
-                    };
-                    sqlx::query_scalar::<_, i64>(waiting).fetch_one(plain).await.unwrap() > 0
-                }).await;
+                is_blocked(plain, id).await;
             }
             sqlx::query("UPDATE accounts SET cents = cents + 1 WHERE id = 2").execute(&mut *session).await?;
             Ok(session.attempt())

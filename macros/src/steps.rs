@@ -1,8 +1,8 @@
 //! What a function is made of once it is written: the pieces that a session, a retry and error
 //! handling each contribute, and what they have in common.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::Path;
 
 use crate::function::{Function, OPERATION, local};
@@ -44,7 +44,7 @@ pub(crate) struct Steps {
 
 /// The static of the function.
 pub(crate) fn operation() -> Ident {
-    Ident::new(OPERATION, proc_macro2::Span::call_site())
+    Ident::new(OPERATION, Span::call_site())
 }
 
 /// The user's body as a future that owns what it uses.
@@ -54,23 +54,23 @@ pub(crate) fn body_future(function: &Function) -> TokenStream {
     let output = function.output_annotation();
     let body = &function.body;
     let edge = local("return");
-    quote! {
-        async move {
-            #[allow(
-                unreachable_code,
-                unused_qualifications,
-                clippy::diverging_sub_expression,
-                clippy::empty_loop,
-                clippy::let_unit_value,
-                clippy::no_effect_underscore_binding,
-                clippy::unreachable,
-                clippy::used_underscore_binding
-            )]
-            if false {
-                let #edge: #output = loop {};
-                return #edge;
-            }
-            #body
+    let span = body.as_ref().map_or_else(Span::call_site, Group::span);
+    let edge = quote! {
+        #[allow(
+            unreachable_code,
+            unused_qualifications,
+            clippy::diverging_sub_expression,
+            clippy::empty_loop,
+            clippy::let_unit_value,
+            clippy::no_effect_underscore_binding,
+            clippy::unreachable,
+            clippy::used_underscore_binding
+        )]
+        if false {
+            let #edge: #output = loop {};
+            return #edge;
         }
-    }
+    };
+    // As a block of the user's: where it is generated, errors about variables lose their names.
+    quote_spanned!(span=> async move { #edge #body })
 }

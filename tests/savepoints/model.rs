@@ -45,15 +45,28 @@ pub struct Model<'t> {
     rules: Rules,
     levels: Vec<Level>,
     observed: Observed,
+    /// Which of the bodies that are dropped at once, a bit each, had come as far as their statement: on a busy
+    /// machine the answer to what goes ahead of it may be there within the first poll.
+    late: u32,
     tally: &'t mut Tally,
 }
 
 /// How a step or a body came out; `None` for a body that was dropped.
 type Answer = Option<bool>;
 
-impl<'t> Model<'t> {
-    pub fn run(rules: Rules, program: &Body, tally: &'t mut Tally) -> Observed {
-        let mut model = Self { rules, levels: Vec::new(), observed: Observed::default(), tally };
+impl Model<'_> {
+    /// Whether the program may have come to this.
+    pub fn allows(rules: Rules, program: &Body, observed: &Observed) -> bool {
+        let mut tally = Tally::default();
+        let expected = Self::run(rules, program, 0, &mut tally);
+        let several = if rules.a_drop_dooms_the_session { 1 << tally.dropped_at_once } else { 1 };
+        expected == *observed
+            || (1..several).any(|late| Self::run(rules, program, late, &mut Tally::default()) == *observed)
+    }
+
+    pub fn run(rules: Rules, program: &Body, late: u32, tally: &mut Tally) -> Observed {
+        let observed = Observed::default();
+        let mut model = Model { rules, levels: Vec::new(), observed, late, tally };
         let answer = model.level(program);
         model.observed.answers.push(super::answer("session", answer));
         model.observed
@@ -109,6 +122,8 @@ impl<'t> Model<'t> {
             }
             End::DroppedAtOnce => {
                 self.tally.dropped_at_once += 1;
+                self.levels[0].doomed |= self.late & 1 == 1;
+                self.late >>= 1;
                 None
             }
         }

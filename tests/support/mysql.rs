@@ -46,14 +46,18 @@ pub struct Place {
 
 impl Place {
     pub async fn new() -> Self {
+        Self::on(&server_url()).await
+    }
+
+    /// On a server of the test's own.
+    pub async fn on(server: &str) -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
-        let mut admin = MySqlConnection::connect(&server_url()).await.unwrap();
+        let mut admin = MySqlConnection::connect(server).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
             .execute(&mut admin)
             .await
             .unwrap();
         admin.close().await.unwrap();
-        let server = server_url();
         let (base, _) = server.rsplit_once('/').unwrap();
         let url = format!("{base}/{name}");
         let plain = sqlx::mysql::MySqlPoolOptions::new()
@@ -156,4 +160,19 @@ impl Place {
         .unwrap();
         (user, password)
     }
+}
+
+/// Waits until the connection of this id waits for a lock.
+pub async fn is_blocked(plain: &Plain, id: i64) {
+    super::eventually("the other transaction waits for a lock", || async {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = ? AND trx_state = 'LOCK WAIT'",
+        )
+        .bind(id)
+        .fetch_one(plain)
+        .await
+        .unwrap()
+            > 0
+    })
+    .await;
 }

@@ -36,20 +36,23 @@ pub struct Place {
 
 impl Place {
     pub async fn new() -> Self {
+        Self::on(&server_url()).await
+    }
+
+    /// On a server of the test's own.
+    pub async fn on(server: &str) -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
-        let mut admin = PgConnection::connect(&server_url()).await.unwrap();
+        let mut admin = PgConnection::connect(server).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {name}")))
             .execute(&mut admin)
             .await
             .unwrap();
         admin.close().await.unwrap();
         let url = format!(
-            "{}?application_name={name}&options[search_path]={name}",
-            server_url()
+            "{server}?application_name={name}&options[search_path]={name}"
         );
         let plain_url = format!(
-            "{}?application_name=plain&options[search_path]={name}",
-            server_url()
+            "{server}?application_name=plain&options[search_path]={name}"
         );
         let plain = sqlx::postgres::PgPoolOptions::new()
             .max_connections(3)
@@ -150,4 +153,16 @@ impl Place {
             .unwrap();
         (user, password)
     }
+}
+
+/// Waits until the connection of this id waits for a lock.
+pub async fn is_blocked(plain: &Plain, id: i64) {
+    super::eventually("the other transaction waits for a lock", || async {
+        sqlx::query_scalar::<_, bool>("SELECT cardinality(pg_blocking_pids($1::int)) > 0")
+            .bind(id)
+            .fetch_one(plain)
+            .await
+            .unwrap()
+    })
+    .await;
 }

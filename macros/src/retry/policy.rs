@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use syn::{Expr, LitStr};
+use proc_macro2::Ident;
+use syn::Expr;
 
 use super::args::{Args, STRATEGIES};
 use crate::diagnostics::Mistakes;
@@ -28,12 +29,11 @@ pub(crate) struct Built {
 
 /// The number of attempts without `max`.
 pub(crate) const MAX: u32 = 5;
-/// The one error that is never retried.
-const UNKNOWN: &str = "commit_unknown";
+const EXPONENTIAL: &str = "exponential";
 const EXPONENTIAL_BASE: Duration = Duration::from_millis(10);
 const FIXED_BASE: Duration = Duration::from_secs(1);
 
-pub(crate) fn decide(args: Args, mistakes: &Mistakes) -> Policy {
+pub(crate) fn decide(mut args: Args, mistakes: &Mistakes) -> Policy {
     if let Some(policy) = args.policy {
         let others = args
             .names
@@ -48,71 +48,27 @@ pub(crate) fn decide(args: Args, mistakes: &Mistakes) -> Policy {
         }
         return Policy::Given(policy);
     }
-    Policy::Built(built(&args, mistakes))
-}
-
-fn built(args: &Args, mistakes: &Mistakes) -> Built {
-    let strategy = strategy(args, mistakes);
-    useless(args, strategy, mistakes);
-    let max = args.max.as_ref().filter(|(max, at)| {
-        if *max == 0 {
-            mistakes.push_with_help(
-                at,
-                "`max` counts the first attempt too, so it cannot be `0`",
-                "use `1` to run once, or remove `#[retry]`",
-            );
-        }
-        *max != 0
-    });
-    let factor = args.factor.as_ref().filter(|(factor, at)| {
-        if *factor == 0 {
-            mistakes.push_with_help(
-                at,
-                "a `factor` of `0` leaves no delay after the first",
-                "write `immediate` for no delay, or a factor of at least `1`",
-            );
-        }
-        *factor != 0
-    });
-    delays(args, strategy, mistakes);
-    for (word, at) in &args.on {
-        if word.name == UNKNOWN {
-            mistakes.push_with_help(
-                at,
-                "an unknown commit may have been applied, so starting over could apply it twice",
-                "leave it out, and ask the database what became of the work",
-            );
-        }
-    }
-    Built {
+    let strategy = strategy(&args, mistakes);
+    drop_useless(&mut args, strategy, mistakes);
+    drop_zeros(&mut args, mistakes);
+    drop_limits(&mut args, strategy, mistakes);
+    drop_unknown(&mut args, mistakes);
+    Policy::Built(Built {
         strategy,
-        max: max.map(|(max, _)| *max),
-        base: args.base.as_ref().map(|(base, _)| *base),
-        cap: args.cap.as_ref().map(|(cap, _)| *cap),
-        factor: factor.map(|(factor, _)| *factor),
-        jitter: args.jitter.as_ref().map(|jitter| {
-            if jitter == "full" {
-                "Full"
-            } else if jitter == "equal" {
-                "Equal"
-            } else {
-                "None"
-            }
-        }),
-        within: args.within.as_ref().map(|(within, _)| *within),
-        on: args
-            .on
-            .iter()
-            .filter(|(word, _)| word.name != UNKNOWN)
-            .map(|(word, _)| word.kind)
-            .collect(),
-    }
+        max: args.max.map(|(max, _)| max),
+        base: args.base.map(|(base, _)| base),
+        cap: args.cap.map(|(cap, _)| cap),
+        factor: args.factor.map(|(factor, _)| factor),
+        jitter: args.jitter.as_ref().map(jitter),
+        within: args.within.map(|(within, _)| within),
+        on: args.on.iter().map(|(word, _)| word.kind).collect(),
+    })
 }
 
 fn strategy(args: &Args, mistakes: &Mistakes) -> &'static str {
     let mut strategies = args.strategies.iter();
     let Some(first) = strategies.next() else {
-        return "exponential";
+        return EXPONENTIAL;
     };
     for other in strategies {
         mistakes.push_with_help(
@@ -124,11 +80,21 @@ fn strategy(args: &Args, mistakes: &Mistakes) -> &'static str {
     STRATEGIES
         .into_iter()
         .find(|strategy| first == strategy)
-        .unwrap_or("exponential")
+        .unwrap_or(EXPONENTIAL)
 }
 
-/// Options that mean nothing under the strategy.
-fn useless(args: &Args, strategy: &str, mistakes: &Mistakes) {
+fn jitter(word: &Ident) -> &'static str {
+    if word == "full" {
+        "Full"
+    } else if word == "equal" {
+        "Equal"
+    } else {
+        "None"
+    }
+}
+
+/// Drops the options that mean nothing under the strategy.
+fn drop_useless(args: &mut Args, strategy: &str, mistakes: &Mistakes) {
     let (means_nothing, why): (&[&str], _) = match strategy {
         "none" => (
             &["max", "base", "cap", "factor", "jitter", "within", "on"],
@@ -138,77 +104,111 @@ fn useless(args: &Args, strategy: &str, mistakes: &Mistakes) {
         "fixed" => (&["cap", "factor"], "waits `base` each time"),
         _ => return,
     };
-    let useless = args
-        .names
-        .iter()
-        .filter(|name| means_nothing.iter().any(|option| *name == option));
-    for name in useless {
+    for name in &args.names {
+        if !means_nothing.iter().any(|option| name == option) {
+            continue;
+        }
         mistakes.push_with_help(
             name,
             format!("`{name}` means nothing here: `{strategy}` {why}"),
             format!("leave out `{name}`, or write `exponential`"),
         );
+        match name.to_string().as_str() {
+            "max" => args.max = None,
+            "base" => args.base = None,
+            "cap" => args.cap = None,
+            "factor" => args.factor = None,
+            "jitter" => args.jitter = None,
+            "within" => args.within = None,
+            _ => args.on.clear(),
+        }
     }
 }
 
-fn delays(args: &Args, strategy: &str, mistakes: &Mistakes) {
-    for (option, value) in [
-        ("base", &args.base),
-        ("cap", &args.cap),
-        ("within", &args.within),
+fn drop_zeros(args: &mut Args, mistakes: &Mistakes) {
+    args.max.take_if(|(max, at)| {
+        if *max == 0 {
+            mistakes.push_with_help(
+                at,
+                "`max` counts the first attempt too, so it cannot be `0`",
+                "use `1` to run once, or remove `#[retry]`",
+            );
+        }
+        *max == 0
+    });
+    args.factor.take_if(|(factor, at)| {
+        if *factor == 0 {
+            mistakes.push_with_help(
+                at,
+                "a `factor` of `0` leaves no delay after the first",
+                "write `immediate` for no delay, or a factor of at least `1`",
+            );
+        }
+        *factor == 0
+    });
+    let delays = "write `immediate` for no delay";
+    for (option, given, help) in [
+        ("base", &mut args.base, delays),
+        ("cap", &mut args.cap, delays),
+        (
+            "within",
+            &mut args.within,
+            "give it some time, or leave `within` out for no limit",
+        ),
     ] {
-        let Some((_, at)) = value.as_ref().filter(|(duration, _)| duration.is_zero()) else {
-            continue;
-        };
-        let help = if option == "within" {
-            "give it some time, or leave `within` out for no limit"
-        } else {
-            "write `immediate` for no delay"
-        };
-        mistakes.push_with_help(at, format!("`{option}` cannot be zero"), help);
+        given.take_if(|(duration, at)| {
+            if duration.is_zero() {
+                mistakes.push_with_help(at, format!("`{option}` cannot be zero"), help);
+            }
+            duration.is_zero()
+        });
     }
-    match strategy {
-        "exponential" => at_least_base(
+}
+
+/// Drops a limit under which the first delay never fits.
+fn drop_limits(args: &mut Args, strategy: &str, mistakes: &Mistakes) {
+    let (option, limit, default, help) = match strategy {
+        EXPONENTIAL => (
             "cap",
-            args.cap.as_ref(),
-            args.base.as_ref(),
+            &mut args.cap,
             EXPONENTIAL_BASE,
             "no delay is longer than `cap`: raise it, or lower `base`",
-            mistakes,
         ),
-        "fixed" => at_least_base(
+        "fixed" => (
             "within",
-            args.within.as_ref(),
-            args.base.as_ref(),
+            &mut args.within,
             FIXED_BASE,
             "the time would be over before the second attempt: raise it, or lower `base`",
-            mistakes,
         ),
-        _ => {}
-    }
+        _ => return,
+    };
+    let base = args.base.as_ref().map(|(base, _)| *base);
+    let delay = base.unwrap_or(default);
+    limit.take_if(|(limit, at)| {
+        if *limit < delay {
+            let which = if base.is_some() { "" } else { "the default " };
+            let (limit, delay) = (duration::show(*limit), duration::show(delay));
+            mistakes.push_with_help(
+                at,
+                format!("`{option}` of {limit} is shorter than {which}`base` of {delay}"),
+                help,
+            );
+        }
+        *limit < delay
+    });
 }
 
-/// Refuses a limit under which the first delay never fits. What is zero was refused before.
-fn at_least_base(
-    option: &str,
-    limit: Option<&(Duration, LitStr)>,
-    base: Option<&(Duration, LitStr)>,
-    default: Duration,
-    help: &str,
-    mistakes: &Mistakes,
-) {
-    let Some((limit, at)) = limit.filter(|(limit, _)| !limit.is_zero()) else {
-        return;
-    };
-    let delay = base.map_or(default, |(base, _)| *base);
-    if *limit >= delay {
-        return;
-    }
-    let which = if base.is_some() { "" } else { "the default " };
-    let (limit, delay) = (duration::show(*limit), duration::show(delay));
-    mistakes.push_with_help(
-        at,
-        format!("`{option}` of {limit} is shorter than {which}`base` of {delay}"),
-        help,
-    );
+/// Drops the one error that is never retried.
+fn drop_unknown(args: &mut Args, mistakes: &Mistakes) {
+    args.on.retain(|(word, at)| {
+        let unknown = word.name == "commit_unknown";
+        if unknown {
+            mistakes.push_with_help(
+                at,
+                "an unknown commit may have been applied, so starting over could apply it twice",
+                "leave it out, and ask the database what became of the work",
+            );
+        }
+        !unknown
+    });
 }

@@ -89,6 +89,11 @@ pub(crate) fn steps(
         None => (TokenStream::new(), plan.session.name.clone()),
     };
     let session = spans::at(pattern);
+    let begun = spans::gather(
+        quote!(let mut #call = #operation.call::<#database, _>),
+        session,
+    );
+    let opened = spans::gather(quote!(let mut #attempt = #call.begin();), session);
     let lent = spans::gather(quote!(#attempt.session()), session);
     let error = function.error_span();
     let body = body_future(function);
@@ -96,10 +101,10 @@ pub(crate) fn steps(
         before: quote! {
             #bind
             #[allow(clippy::used_underscore_binding)]
-            let mut #call = #operation.call::<#database, _>(#source) #retrying;
+            #begun(#source) #retrying;
         },
         open: quote! {
-            let mut #attempt = #call.begin();
+            #opened
             let #limits = #attempt.limits();
             #(#attributes)*
             let #pattern = #lent;

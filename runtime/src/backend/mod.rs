@@ -27,8 +27,6 @@ use futures_core::stream::BoxStream;
 use sqlx::{Connection, Database, Either};
 
 use crate::isolation::Isolation;
-#[cfg(feature = "sqlite")]
-pub(crate) use sqlite::in_memory;
 pub use statement::Statement;
 
 /// A boxed future that may borrow; the form in which drivers answer.
@@ -42,6 +40,17 @@ pub type Established<DB> = Result<(<DB as Database>::Connection, <DB as Driver>:
 
 /// What a stream of a statement yields.
 pub type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
+
+/// Whose SQL a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `PostgreSQL`.
+    Postgres,
+    /// `MySQL` and `MariaDB`.
+    MySql,
+    /// `SQLite`.
+    Sqlite,
+}
 
 /// A database that steadfast manages: `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`, each behind the
 /// feature of its name. Sealed: the shield's promises are proven for these three.
@@ -88,7 +97,7 @@ pub trait Driver: Database + Sized {
     /// The name in OpenTelemetry's `db.system.name`.
     const SYSTEM: &'static str;
     /// How the statement scanner reads this database's SQL.
-    const DIALECT: crate::shield::Dialect;
+    const DIALECT: Dialect;
     /// Whether a statement that was dropped while it ran leaves the protocol itself in doubt, so that only
     /// a rollback of the whole session and a nonce prove the connection.
     const DROP_DOOMS_SESSION: bool;
@@ -100,6 +109,11 @@ pub trait Driver: Database + Sized {
 
     /// Parses a URL, with this crate's defaults for whatever the URL leaves open.
     fn parse(url: &str) -> Result<Options<Self>, sqlx::Error>;
+
+    /// Whether the database is gone with its last connection, so that one must be kept open beside the pool's.
+    fn lives_in_memory(_options: &Options<Self>) -> bool {
+        false
+    }
 
     /// Opens a connection and asks the server for its id.
     fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>>;

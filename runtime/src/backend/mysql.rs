@@ -15,11 +15,10 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
 use super::{
-    Access, Begin, BoxFuture, Driver, Established, Options, Statement, Step, delegate_to_sqlx,
-    first_row_of_all, flush_all,
+    Access, Begin, BoxFuture, Dialect, Driver, Established, Options, Statement, Step,
+    delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
-use crate::shield::Dialect;
 
 /// The server's id for a connection, which server it is, and the statement limit it was last given.
 #[derive(Debug)]

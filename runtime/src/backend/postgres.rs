@@ -14,11 +14,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _};
 
 use super::{
-    Access, Begin, BoxFuture, Driver, Established, Options, Statement, Step, delegate_to_sqlx,
-    first_row_of_all, flush_all,
+    Access, Begin, BoxFuture, Dialect, Driver, Established, Options, Statement, Step,
+    delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
-use crate::shield::Dialect;
 
 /// A backend's process id, and whether it watches for the end of its client.
 #[derive(Debug)]

@@ -17,9 +17,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Sqlite};
 
 use super::{
-    Access, Begin, BoxFuture, Driver, Established, Options, Statement, Step, delegate_to_sqlx,
+    Access, Begin, BoxFuture, Dialect, Driver, Established, Options, Statement, Step,
+    delegate_to_sqlx,
 };
-use crate::shield::Dialect;
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
@@ -58,7 +58,13 @@ impl Driver for Sqlite {
     fn parse(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         let options: SqliteConnectOptions = url.parse()?;
         // A shared cache, which is what sqlx makes of `:memory:`, ignores the busy timeout.
-        if url.trim_start_matches("sqlite:").trim_start_matches("//") == ":memory:" {
+        let address = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        let (path, parameters) = address.split_once('?').unwrap_or((address, ""));
+        if path == ":memory:"
+            || parameters
+                .split('&')
+                .any(|parameter| parameter == "mode=memory")
+        {
             return Ok(in_memory());
         }
         Ok(options
@@ -91,10 +97,22 @@ impl Driver for Sqlite {
         })
     }
 
+    fn lives_in_memory(options: &Options<Self>) -> bool {
+        options
+            .get_filename()
+            .to_string_lossy()
+            .starts_with(IN_MEMORY)
+    }
+
     fn write_gate(options: &Options<Self>) -> Option<String> {
+        // Two spellings of one file are one database, also while the file is not there yet.
         let name = options.get_filename();
-        // Two spellings of one file are one database; a file that is not there yet has its own name.
-        let name = name.canonicalize().unwrap_or_else(|_| name.to_path_buf());
+        let folder = name.parent().and_then(|folder| folder.canonicalize().ok());
+        let name = match (name.canonicalize(), folder, name.file_name()) {
+            (Ok(name), ..) => name,
+            (Err(_), Some(folder), Some(file)) => folder.join(file),
+            _ => name.to_path_buf(),
+        };
         Some(name.to_string_lossy().into_owned())
     }
 
@@ -205,11 +223,14 @@ impl Driver for Sqlite {
     }
 }
 
+/// What the names of databases in memory begin with; SQLite shares those that begin with a slash.
+const IN_MEMORY: &str = "/steadfast-in-memory-";
+
 /// A database in memory under a name of its own, which the connections of one pool share for as long as one
 /// of them is open.
-pub(crate) fn in_memory() -> SqliteConnectOptions {
+fn in_memory() -> SqliteConnectOptions {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = format!("/steadfast-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = format!("{IN_MEMORY}{}", NEXT.fetch_add(1, Ordering::Relaxed));
     SqliteConnectOptions::new()
         .filename(name)
         .vfs("memdb")

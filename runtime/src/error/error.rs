@@ -319,7 +319,7 @@ impl fmt::Display for Error {
             (None, _) if node.doomed => formatter
                 .write_str("; return that error, or run what may fail inside `savepoint`")?,
             (None, _) if node.message.is_none() => {
-                write!(formatter, "; {}", wording::help(node.category))?;
+                write!(formatter, "; {}", wording::help(node.category, node.phase))?;
             }
             (None, _) => {}
         }

@@ -32,8 +32,14 @@ pub(super) const fn headline(category: Category) -> &'static str {
 }
 
 /// What to do, for a developer.
-pub(super) const fn help(category: Category) -> &'static str {
+pub(super) const fn help(category: Category, phase: Phase) -> &'static str {
     match category {
+        Category::Programming if matches!(phase, Phase::Acquire) => {
+            "see that the database exists and that the URL names it as it is"
+        }
+        Category::Resource if matches!(phase, Phase::Acquire) => {
+            "see that the folder of the file exists and may be written; `?mode=rwc` makes the file"
+        }
         Category::Conflict => "run the whole session again, as `#[retry]` does",
         Category::Connection => {
             "check that the server is up and reachable, then run the session again"
@@ -125,7 +131,11 @@ mod tests {
     #[test]
     fn developers_read_lower_case_without_a_full_stop() {
         for category in Category::ALL {
-            for words in [headline(category), help(category)] {
+            for words in [
+                headline(category),
+                help(category, Phase::Body),
+                help(category, Phase::Acquire),
+            ] {
                 assert!(words.starts_with(char::is_lowercase), "{words}");
                 assert!(!words.ends_with('.'), "{words}");
             }

@@ -11,12 +11,6 @@ use crate::error::{Category, Error, Phase};
 pub(crate) enum Address<DB: Backend> {
     Url(String),
     Options(Options<DB>),
-    /// A database that lives as long as one connection to it does, and that connection.
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        allow(dead_code, reason = "only SQLite keeps a database in memory")
-    )]
-    Anchored(Options<DB>, Box<DB::Connection>),
 }
 
 /// Parses a URL. The error never shows what may hold a password.
@@ -33,7 +27,7 @@ pub(crate) fn parse<DB: Backend>(url: &str) -> Result<Options<DB>, Error> {
             example::<DB>()
         )));
     }
-    <DB as Driver>::parse(url).map(quiet).map_err(|error| {
+    <DB as Driver>::parse(url).map_err(|error| {
         let detail = match &error {
             sqlx::Error::Configuration(cause) => without(url, &cause.to_string()),
             other => without(url, &other.to_string()),
@@ -46,7 +40,7 @@ pub(crate) fn parse<DB: Backend>(url: &str) -> Result<Options<DB>, Error> {
 }
 
 /// Statement text belongs to the debug level, that of slow statements too, which sqlx logs as a warning.
-fn quiet<O: ConnectOptions>(options: O) -> O {
+pub(crate) fn quiet<O: ConnectOptions>(options: O) -> O {
     match "debug".parse() {
         Ok(level) => options.log_slow_statements(level, Duration::from_secs(1)),
         Err(_) => options,

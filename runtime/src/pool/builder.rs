@@ -43,7 +43,7 @@ impl<DB: Backend> PoolBuilder<DB> {
         }
     }
 
-    pub(super) fn address(mut self, address: Address<DB>) -> Self {
+    fn address(mut self, address: Address<DB>) -> Self {
         self.address = Some(address);
         self
     }
@@ -184,12 +184,12 @@ impl<DB: Backend> PoolBuilder<DB> {
                 wrong("a pool needs a server").with_help("call `primary(url)` before `connect`")
             );
         };
-        let (options, anchor) = match address {
-            Address::Url(url) => (address::parse::<DB>(&url)?, None),
-            Address::Options(options) => (options, None),
-            Address::Anchored(options, anchor) => (options, Some(*anchor)),
+        let options = match address {
+            Address::Url(url) => address::parse::<DB>(&url)?,
+            Address::Options(options) => options,
         };
-        SessionPool::open(options, anchor, self.settings, self.after_connect)
+        let options = address::quiet(options);
+        SessionPool::open(options, self.settings, self.after_connect)
     }
 
     fn check(&self) -> Result<(), Error> {

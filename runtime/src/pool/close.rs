@@ -46,7 +46,7 @@ impl<DB: Backend> SessionPool<DB> {
             .await
             .is_ok();
         links.manager().line.close(PING_TIMEOUT).await;
-        if let Some(anchor) = self.shared.anchor.lock().await.take() {
+        if let Some(anchor) = links.manager().anchor.lock().await.take() {
             let _ = timeout_at(Instant::now() + PING_TIMEOUT, anchor.close()).await;
         }
         CloseReport {

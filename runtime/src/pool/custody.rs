@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::SessionPool;
 use super::lease::Lease;
@@ -125,7 +125,7 @@ impl<DB: Backend> Custody<DB> {
                     .map(|deadline| deadline.saturating_duration_since(Instant::now())),
                 ..self.begin
             };
-            let Err(error) = self.machine.open(begin).await else {
+            let Err(error) = self.machine.open(begin, until).await else {
                 return Ok(());
             };
             let now = Instant::now();
@@ -187,8 +187,9 @@ impl<DB: Backend> Custody<DB> {
         }
         let now = Instant::now();
         if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
-            let error = timed_out(Phase::Commit);
-            return Err(self.refuse(error).await);
+            // As after a body that was cut short: a moment for the proof, and the reaper goes on alone.
+            let outcome = timeout(AFTER_DEADLINE, self.roll_back()).await;
+            return Err(timed_out(Phase::Commit).with_outcome(outcome.unwrap_or(Outcome::NotSent)));
         }
         let patience = self.pool.settings().commit_timeout;
         let busy_until = self.no_later(now + LOCK_TIMEOUT);
@@ -246,7 +247,7 @@ impl<DB: Backend> Custody<DB> {
 
     async fn reap(mut self) {
         self.entry.reached(SessionStage::Ending);
-        self.machine.reap().await;
+        self.machine.roll_back().await;
         self.finish();
     }
 }

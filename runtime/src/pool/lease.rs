@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
 use super::builder::AfterConnect;
@@ -52,6 +52,8 @@ pub(crate) struct Connector<DB: Driver> {
     pub(crate) line: Arc<ControlLine<DB>>,
     pub(crate) settings: Settings,
     pub(crate) after_connect: Option<AfterConnect<DB>>,
+    /// Keeps a database alive that lives as long as one connection to it does.
+    pub(crate) anchor: Mutex<Option<DB::Connection>>,
     pub(crate) opened: AtomicU64,
     pub(crate) pinged: AtomicU64,
 }
@@ -61,6 +63,12 @@ impl<DB: Backend> Manager for Connector<DB> {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Link<DB>, sqlx::Error> {
+        if DB::lives_in_memory(self.line.options()) {
+            let mut anchor = self.anchor.lock().await;
+            if anchor.is_none() {
+                *anchor = Some(DB::establish(self.line.options()).await?.0);
+            }
+        }
         let (mut connection, tag) = DB::establish(self.line.options()).await?;
         if let Some(after_connect) = &self.after_connect {
             after_connect(&mut connection).await?;

@@ -82,8 +82,6 @@ pub(crate) struct Shared<DB: Backend> {
     /// Where the database has one writer at a time: its queue in this process.
     gate: Option<Arc<Semaphore>>,
     maintenance: OnceLock<AbortHandle>,
-    /// Keeps a database alive that lives as long as one connection to it does.
-    anchor: tokio::sync::Mutex<Option<DB::Connection>>,
 }
 
 impl<DB: Backend> SessionPool<DB> {
@@ -130,7 +128,6 @@ impl<DB: Backend> SessionPool<DB> {
 
     fn open(
         options: Options<DB>,
-        anchor: Option<DB::Connection>,
         settings: Settings,
         after_connect: Option<AfterConnect<DB>>,
     ) -> Result<Self, Error> {
@@ -139,6 +136,7 @@ impl<DB: Backend> SessionPool<DB> {
             line: Arc::new(ControlLine::new(options)),
             settings,
             after_connect,
+            anchor: tokio::sync::Mutex::default(),
             opened: 0.into(),
             pinged: 0.into(),
         };
@@ -159,7 +157,6 @@ impl<DB: Backend> SessionPool<DB> {
                 tally: Tally::default(),
                 gate,
                 maintenance: OnceLock::new(),
-                anchor: tokio::sync::Mutex::new(anchor),
             }),
         })
     }
@@ -219,15 +216,7 @@ impl SessionPool<sqlx::Sqlite> {
     /// # Errors
     /// When SQLite cannot be opened.
     pub async fn in_memory() -> Result<Self, Error> {
-        use crate::backend::Driver as _;
-        use address::Address;
-
-        let options = crate::backend::in_memory();
-        let (anchor, _) = sqlx::Sqlite::establish(&options)
-            .await
-            .map_err(|error| Error::from_driver(error, Phase::Acquire))?;
-        let address = Address::Anchored(options, Box::new(anchor));
-        Self::builder().address(address).connect().await
+        Self::connect("sqlite::memory:").await
     }
 }
 

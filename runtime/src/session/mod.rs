@@ -14,7 +14,7 @@ pub use call::{Attempt, Call};
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};
-use crate::error::{Category, Error, Phase};
+use crate::error::{Category, Error, Outcome, Phase};
 use crate::operation::Operation;
 use crate::pool::{Custody, Entry, SessionPool, closed};
 
@@ -99,7 +99,7 @@ impl<DB: Backend> Session<DB> {
     /// # Errors
     /// Where the session is doomed: the first error, outcome `RolledBack`. Where COMMIT was refused: the
     /// database's error, outcome `RolledBack`. Where no answer came, or the answer leaves doubt: outcome
-    /// `Unknown`. After [`set_rollback_only`](Self::set_rollback_only) it is `Ok`, and nothing was committed.
+    /// `Unknown`. After [`set_rollback_only`](Self::set_rollback_only): `Cancelled`, outcome `RolledBack`.
     ///
     /// # Cost
     /// One round trip; none where no statement ran.
@@ -108,7 +108,17 @@ impl<DB: Backend> Session<DB> {
     /// Once sent, COMMIT runs to its end whether or not this future does. Dropped before that, the session is
     /// rolled back.
     pub async fn commit(mut self) -> Result<(), Error> {
-        let result = self.custody.commit().await;
+        let rollback_only = self.custody.machine().life.is_rollback_only();
+        let result = match self.custody.commit().await {
+            Ok(Outcome::RolledBack) if rollback_only => Err(Error::new(
+                Category::Cancelled,
+                Phase::Commit,
+                "the session was set to roll back, and has",
+            )
+            .with_help("call `rollback` where that is meant")
+            .with_outcome(Outcome::RolledBack)),
+            result => result,
+        };
         self.custody
             .entry()
             .answered(result.as_ref().err().map(Error::category));

@@ -103,6 +103,8 @@ struct Level {
 pub(crate) struct Life {
     state: State,
     flight: Flight,
+    /// The depth of the level that the latest statement ran in, until that level is left.
+    ran_at: Option<usize>,
     /// Whether some statement was not read to its end, so that its last word is not known.
     unseen: bool,
     kind: Kind,
@@ -122,6 +124,7 @@ impl Life {
         Self {
             state: State::Unopened,
             flight: Flight::Yielded,
+            ran_at: None,
             unseen: false,
             kind: Kind {
                 in_transaction,
@@ -188,9 +191,17 @@ impl Life {
         self.transaction.doomed.get_or_insert(error);
     }
 
+    /// Dooms the level of the latest statement, which need not be the innermost by now. One that was left is
+    /// rolled back before anything else is sent.
     fn doom_level(&mut self, error: Summary) {
-        let level = self.savepoints.last_mut().unwrap_or(&mut self.transaction);
-        level.doomed.get_or_insert(error);
+        let level = match self.ran_at {
+            Some(0) => Some(&mut self.transaction),
+            Some(depth) => self.savepoints.get_mut(depth - 1),
+            None => None,
+        };
+        if let Some(level) = level {
+            level.doomed.get_or_insert(error);
+        }
     }
 
     fn become_(&mut self, next: State) {
@@ -226,6 +237,7 @@ impl Life {
     pub(crate) fn statement_sent(&mut self) {
         self.become_(State::InStatement);
         self.flight = Flight::Pending;
+        self.ran_at = Some(self.depth());
     }
 
     pub(crate) fn statement_polled(&mut self) {
@@ -304,15 +316,16 @@ impl Life {
         self.savepoints.push(Level::default());
     }
 
-    /// The innermost nested body has ended well. A doomed level cannot: it is rolled back, and the error
-    /// that doomed it is the answer.
+    /// The innermost nested body has ended well. It cannot where its level is doomed, or one around it: it is
+    /// rolled back, and the error that doomed that one is the answer.
     pub(crate) fn leave_well(&mut self) -> Result<(), Summary> {
         self.notice_drop();
-        let Some(level) = self.savepoints.pop() else {
+        let doom = self.doom().cloned();
+        let Some(level) = self.leave() else {
             return Ok(());
         };
         let depth = self.savepoints.len() + 1;
-        if let Some(error) = level.doomed {
+        if let Some(error) = doom {
             self.undo(depth, level.opened);
             return Err(error);
         }
@@ -325,9 +338,16 @@ impl Life {
     /// The innermost nested body has failed, or was dropped. No await: this runs in `Drop`.
     pub(crate) fn leave_badly(&mut self) {
         self.notice_drop();
-        if let Some(level) = self.savepoints.pop() {
+        if let Some(level) = self.leave() {
             self.undo(self.savepoints.len() + 1, level.opened);
         }
+    }
+
+    fn leave(&mut self) -> Option<Level> {
+        let level = self.savepoints.pop();
+        let depth = self.savepoints.len();
+        self.ran_at = self.ran_at.filter(|&ran_at| ran_at <= depth);
+        level
     }
 
     fn undo(&mut self, depth: usize, opened: bool) {
@@ -359,17 +379,19 @@ impl Life {
         Some(sql)
     }
 
+    /// The batch is sent. From here on it counts as done: nothing else goes out before its answer, a failure
+    /// dooms the session, and a level that is dropped meanwhile must be undone although no answer has come.
     pub(crate) fn marking(&mut self) {
         self.become_(State::Marking);
-    }
-
-    pub(crate) fn marked(&mut self) {
-        self.become_(State::Active);
         self.rollback_to = None;
         self.release = None;
         for level in &mut self.savepoints {
             level.opened = true;
         }
+    }
+
+    pub(crate) fn marked(&mut self) {
+        self.become_(State::Active);
     }
 
     pub(crate) fn mark_failed(&mut self, error: Summary) {

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::life::{Leftover, Life};
 use super::observe::Observer;
@@ -12,8 +12,8 @@ use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver};
 use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
 
-/// How long a control future that nobody waits for may still take before the connection is closed.
-const ABANDONED_CONTROL: Duration = Duration::from_millis(500);
+/// How long a control statement that a rollback must wait for may still take.
+const CONTROL_IN_THE_WAY: Duration = Duration::from_millis(500);
 
 /// Where the connection is.
 enum Place<L> {
@@ -196,10 +196,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Sends BEGIN. Where it is refused because another process holds the lock, the life is `Unopened`
     /// again and the error says so.
-    pub(crate) async fn open(&mut self, begin: Begin) -> Result<(), sqlx::Error> {
-        let patience = self.patience;
+    pub(crate) async fn open(&mut self, begin: Begin, until: Instant) -> Result<(), sqlx::Error> {
         self.life.opening();
-        self.send(|carrier| Owned::open(carrier, begin, patience));
+        self.send(|carrier| Owned::open(carrier, begin, until));
         self.control().await
     }
 
@@ -264,8 +263,15 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.life.done(Outcome::Committed);
     }
 
-    /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first.
+    /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first. COMMIT
+    /// bounds itself; any other that does not answer soon is given up, and the connection with it.
     pub(crate) async fn roll_back(&mut self) {
+        if let Place::Away(owned) = &self.place
+            && !matches!(owned.control, Control::Commit | Control::RollBack)
+            && timeout(CONTROL_IN_THE_WAY, self.control()).await.is_err()
+        {
+            self.place = Place::Nowhere;
+        }
         let _ = self.control().await;
         if self.life.outcome().is_some() {
             return;
@@ -279,21 +285,5 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         } else {
             self.life.lost();
         }
-    }
-
-    /// Ends a session whose owner is gone. COMMIT bounds itself; any other control statement that does not
-    /// answer is given up, and the connection with it.
-    pub(crate) async fn reap(&mut self) {
-        let bounded = match &self.place {
-            Place::Away(owned) => !matches!(owned.control, Control::Commit | Control::RollBack),
-            _ => false,
-        };
-        if bounded {
-            let until = Instant::now() + ABANDONED_CONTROL;
-            if timeout_at(until, self.control()).await.is_err() {
-                self.place = Place::Nowhere;
-            }
-        }
-        self.roll_back().await;
     }
 }

@@ -21,9 +21,4 @@ pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
 pub(crate) use refuse::refuse;
-#[allow(
-    unreachable_pub,
-    reason = "named by the sealed bound of a public trait"
-)]
-pub use scanner::Dialect;
 pub(crate) use wire::{Carrier, Wire};

@@ -44,13 +44,12 @@ impl<L> Owned<L> {
         Pin::new(&mut self.future).poll(context)
     }
 
-    /// BEGIN and what travels with it, within `patience`.
-    pub(crate) fn open<DB: Driver>(mut carrier: L, begin: Begin, patience: Duration) -> Self
+    /// BEGIN and what travels with it, by `until`.
+    pub(crate) fn open<DB: Driver>(mut carrier: L, begin: Begin, until: Instant) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
-            let until = Instant::now() + patience;
             let wire = carrier.wire();
             wire.mark_unproven();
             let sql = DB::begin(&mut wire.tag, &begin);

@@ -19,17 +19,7 @@ use self::keyword::Keyword;
 use self::lexer::{Lexer, Token};
 pub(crate) use self::refusal::Refusal;
 use self::refusal::Way;
-
-/// Whose SQL a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// `PostgreSQL`.
-    Postgres,
-    /// `MySQL` and `MariaDB`.
-    MySql,
-    /// `SQLite`.
-    Sqlite,
-}
+use crate::backend::Dialect;
 
 /// The first statement of `sql` that must not run inside a session's transaction.
 #[inline]

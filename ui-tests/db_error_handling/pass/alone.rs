@@ -1,5 +1,5 @@
 //! On functions without a session of their own, async and not.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use steadfast::{Error, PgSession, SessionError, db_error_handling};
@@ -14,7 +14,10 @@ enum LookupError {
 #[db_error_handling(not_found => LookupError::Nobody)]
 async fn within_a_session(session: &mut PgSession, mut id: i64) -> Result<i64, LookupError> {
     id += 1;
-    sqlx::query("SELECT 1").bind(id).fetch_one(&mut *session).await?;
+    sqlx::query("SELECT 1")
+        .bind(id)
+        .fetch_one(&mut *session)
+        .await?;
     Ok(id)
 }
 

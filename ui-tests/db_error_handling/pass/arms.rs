@@ -1,5 +1,5 @@
 //! Every kind of arm.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use steadfast::{Error, PgSession, SessionError, db_error_handling, retry, with_session};

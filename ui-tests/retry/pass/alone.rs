@@ -1,5 +1,5 @@
 //! On functions without a session.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use steadfast::{Error, RetryPolicy, SessionError, db_error_handling, retry};

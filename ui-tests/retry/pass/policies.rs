@@ -1,5 +1,5 @@
 //! Every way to write a policy.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use steadfast::{Error, PgSession, RetryPolicy, retry, with_session};

@@ -1,5 +1,5 @@
 //! Enums of every shape.
-#![deny(warnings, missing_docs)]
+#![deny(warnings, clippy::pedantic, missing_docs)]
 #![allow(dead_code)]
 
 use steadfast::{Category, Classify, Error, SessionError};

@@ -1,5 +1,12 @@
 //! Every shape of a free function.
-#![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, rust_2018_idioms)]
+#![deny(
+    warnings,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    rust_2018_idioms
+)]
 #![forbid(unsafe_code)]
 #![allow(dead_code)]
 
@@ -35,7 +42,10 @@ where
 
 #[with_session]
 #[retry]
-async fn impl_argument(session: &mut PgSession, name: impl AsRef<str> + Clone + Send) -> Done<usize> {
+async fn impl_argument(
+    session: &mut PgSession,
+    name: impl AsRef<str> + Clone + Send,
+) -> Done<usize> {
     sqlx::query("SELECT 1").execute(session).await?;
     Ok(name.as_ref().len())
 }
@@ -47,7 +57,13 @@ async fn impl_result(session: &mut PgSession) -> Result<impl Iterator<Item = u8>
 }
 
 #[with_session]
-async fn patterns(session: &mut PgSession, (a, _): (u8, String), mut n: u8, [x, y]: [u8; 2], _: u8) -> Done<u8> {
+async fn patterns(
+    session: &mut PgSession,
+    (a, _): (u8, String),
+    mut n: u8,
+    [x, y]: [u8; 2],
+    _: u8,
+) -> Done<u8> {
     sqlx::query("SELECT 1").execute(session).await?;
     n += a;
     Ok(n + x + y)
@@ -71,7 +87,10 @@ async fn patterns_again(
 
 #[with_session]
 async fn session_unnamed(_: &mut PgSession) -> Done<u8> {
-    return Ok(1);
+    if true {
+        return Ok(1);
+    }
+    Ok(2)
 }
 
 #[with_session]
@@ -103,7 +122,9 @@ async fn with_items(session: &mut PgSession) -> Done<u64> {
     let unused = 5;
     let mut text = QUERY.to_owned();
     let _ = write!(text, "{}", number());
-    let done = sqlx::query(sqlx::AssertSqlSafe(text)).execute(session).await?;
+    let done = sqlx::query(sqlx::AssertSqlSafe(text))
+        .execute(session)
+        .await?;
     Ok(done.rows_affected())
 }
 

@@ -1,5 +1,12 @@
 //! Every shape of a method.
-#![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, rust_2018_idioms)]
+#![deny(
+    warnings,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    rust_2018_idioms
+)]
 #![forbid(unsafe_code)]
 #![allow(dead_code)]
 
@@ -24,7 +31,10 @@ impl Bank {
     #[with_session(pool = self.pool)]
     #[retry]
     pub async fn by_reference(&self, session: &mut PgSession, id: i64) -> Result<i64, Error> {
-        sqlx::query("SELECT 1").bind(&self.name).execute(session).await?;
+        sqlx::query("SELECT 1")
+            .bind(&self.name)
+            .execute(session)
+            .await?;
         Ok(id)
     }
 
@@ -58,7 +68,11 @@ impl Bank {
     }
 
     #[with_session]
-    async fn by_exclusive_reference(&mut self, session: &mut PgSession, more: &str) -> Result<(), Error> {
+    async fn by_exclusive_reference(
+        &mut self,
+        session: &mut PgSession,
+        more: &str,
+    ) -> Result<(), Error> {
         sqlx::query("SELECT 1").execute(session).await?;
         self.name.push_str(more);
         Ok(())
@@ -129,7 +143,11 @@ async fn handler(session: &mut PgSession, State(state): State<Bank>) -> Result<S
 
 #[with_session(pool = state.pool)]
 #[retry]
-async fn retried_handler(session: &mut PgSession, State(state): State<Bank>, (a, mut b): (u8, u8)) -> Result<u8, Error> {
+async fn retried_handler(
+    session: &mut PgSession,
+    State(state): State<Bank>,
+    (a, mut b): (u8, u8),
+) -> Result<u8, Error> {
     sqlx::query("SELECT 1").execute(session).await?;
     b += a;
     Ok(b)

@@ -1,6 +1,11 @@
 //! Items of the user's with names that generated code must not stumble over.
-#![deny(warnings)]
-#![allow(dead_code, non_camel_case_types, unused_macros, clippy::upper_case_acronyms)]
+#![deny(warnings, clippy::pedantic)]
+#![allow(
+    dead_code,
+    non_camel_case_types,
+    unused_macros,
+    clippy::upper_case_acronyms
+)]
 
 use steadfast::{PgSession, SessionError, db_error_handling, retry, with_session};
 

@@ -1,5 +1,5 @@
 //! The three in any order, and whatever stands between them.
-#![deny(warnings, unused_qualifications)]
+#![deny(warnings, clippy::pedantic, unused_qualifications)]
 #![allow(dead_code, unexpected_cfgs)]
 
 use steadfast::{Error, PgSession, db_error_handling, retry, with_session};

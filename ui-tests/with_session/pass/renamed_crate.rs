@@ -1,5 +1,5 @@
 //! Another name for the crate.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 mod vendored {

@@ -1,5 +1,5 @@
 //! A `Result` by any name.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use steadfast::{PgSession, db_error_handling, retry, with_session};

@@ -1,5 +1,5 @@
 //! The future can be spawned whenever the body's could, with borrowed arguments too.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use std::cell::Cell;
@@ -10,7 +10,10 @@ use steadfast::{Error, PgSession, PgSessionPool, db_error_handling, retry, with_
 #[retry]
 #[db_error_handling]
 async fn borrows(session: &mut PgSession, name: &str, list: &[u8]) -> Result<usize, Error> {
-    sqlx::query("SELECT 1").bind(name).execute(&mut *session).await?;
+    sqlx::query("SELECT 1")
+        .bind(name)
+        .execute(&mut *session)
+        .await?;
     nested(session, list).await
 }
 

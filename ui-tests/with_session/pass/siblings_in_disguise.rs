@@ -1,5 +1,5 @@
 //! Siblings that hide and are found all the same.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 
 use steadfast::retry as again;

@@ -1,5 +1,5 @@
 //! Without the prelude.
-#![deny(warnings)]
+#![deny(warnings, clippy::pedantic)]
 #![allow(dead_code)]
 #![no_implicit_prelude]
 
@@ -20,7 +20,10 @@ async fn all(
     name: ::std::string::String,
     (a, _b): (u8, u8),
 ) -> ::core::result::Result<u8, Refused> {
-    ::sqlx::query("SELECT 1").bind(name).execute(session).await?;
+    ::sqlx::query("SELECT 1")
+        .bind(name)
+        .execute(session)
+        .await?;
     ::core::result::Result::Ok(a)
 }
 

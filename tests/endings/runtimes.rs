@@ -1,0 +1,201 @@
+//! The runtime goes away, or there is none: dropping never panics and never blocks, and the server rolls back.
+
+each_database! {
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+    use std::time::{Duration, Instant};
+    use steadfast::{with_session, Category, Error};
+    use tokio::runtime::{Builder, Runtime};
+
+    async fn pay(session: &mut Session, id: i64, cents: i64) -> Result<(), sqlx::Error> {
+        sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
+            .bind(cents).bind(id).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    #[with_session]
+    async fn works(session: &mut Session) -> Result<(), Error> {
+        pay(session, 9, 1).await?;
+        Ok(())
+    }
+
+    fn threads() -> Runtime {
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    }
+
+    fn single() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    /// Drops it here, where no runtime is, and says that it took no time.
+    fn drop_at_once<T>(what: T) {
+        let began = Instant::now();
+        drop(what);
+        assert!(began.elapsed() < Duration::from_millis(500), "it blocked for {:?}", began.elapsed());
+    }
+
+    async fn nothing_open(place: &Place) {
+        eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+        assert_eq!(place.cents(1).await, 1000);
+    }
+
+    async fn open(pool: &Pool) -> steadfast::Session<Db> {
+        let mut session = pool.begin().await.unwrap();
+        pay(&mut session, 1, -500).await.unwrap();
+        session
+    }
+
+    #[test]
+    fn dropped_on_a_plain_thread_the_reaper_works_where_the_connection_lives() {
+        let runtime = threads();
+        let (place, pool, session) = runtime.block_on(async {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            let session = open(&pool).await;
+            (place, pool, session)
+        });
+        std::thread::spawn(move || drop_at_once(session)).join().unwrap();
+        runtime.block_on(async {
+            assert!(quiet(&pool).await < Duration::from_secs(1));
+            nothing_open(&place).await;
+            assert_eq!((pool.stats().opened, pool.stats().reaped), (1, 1));
+            works(&pool).await.unwrap();
+        });
+    }
+
+    #[with_session]
+    async fn waits(session: &mut Session) -> Result<(), Error> {
+        pay(session, 1, -500).await?;
+        sqlx::query(SLOW).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_call_dropped_mid_statement_on_a_plain_thread() {
+        let runtime = threads();
+        let (place, pool, call) = runtime.block_on(async {
+            let place = Place::new().await;
+            let pool: &'static Pool = Box::leak(Box::new(place.pool(1).await));
+            let mut call: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>> = Box::pin(waits(pool));
+            tokio::select! {
+                ended = &mut call => panic!("{ended:?}"),
+                () = slow_is_running(&place) => {}
+            }
+            (place, pool, call)
+        });
+        std::thread::spawn(move || drop_at_once(call)).join().unwrap();
+        runtime.block_on(async {
+            assert!(quiet(pool).await < Duration::from_secs(1));
+            nothing_open(&place).await;
+            assert_eq!(pool.stats().opened, 1);
+            works(pool).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn dropped_after_its_runtime_has_shut_down() {
+        for runtime in [threads(), single()] {
+            let looker = single();
+            let place = looker.block_on(Place::new());
+            let (pool, session) = runtime.block_on(async {
+                let pool = place.builder(2).connect().await.unwrap();
+                let session = open(&pool).await;
+                (pool, session)
+            });
+            drop(runtime);
+            drop_at_once(session);
+            assert_quiet(&pool);
+            looker.block_on(nothing_open(&place));
+            // The pool serves on another runtime, and its dead connections harm nobody.
+            looker.block_on(async {
+                works(&pool).await.unwrap();
+                assert_eq!(place.cents(9).await, 1001);
+                assert_quiet(&pool);
+            });
+            drop_at_once(pool);
+        }
+    }
+
+    #[test]
+    fn its_runtime_shuts_down_while_another_uses_it() {
+        let place_runtime = single();
+        let place = place_runtime.block_on(Place::new());
+        let first = threads();
+        let (pool, mut session) = first.block_on(async {
+            let pool = place.builder(1).connect().await.unwrap();
+            let session = open(&pool).await;
+            (pool, session)
+        });
+        drop(first);
+        place_runtime.block_on(async {
+            // On servers the socket is dead; SQLite's connection needs no runtime.
+            let used = pay(&mut session, 2, 500).await;
+            if NAME != "sqlite" {
+                let error = Error::from(used.unwrap_err());
+                assert_eq!(error.category(), Category::Connection, "{error}");
+                assert!(session.commit().await.is_err());
+                nothing_open(&place).await;
+            } else {
+                used.unwrap();
+                session.commit().await.unwrap();
+                assert_eq!((place.cents(1).await, place.cents(2).await), (500, 1500));
+            }
+            assert_quiet(&pool);
+            works(&pool).await.unwrap();
+            assert_eq!(place.cents(9).await, 1001);
+        });
+    }
+
+    #[test]
+    fn a_task_that_ends_with_its_runtime() {
+        let looker = single();
+        let place = looker.block_on(Place::new());
+        let runtime = threads();
+        let pool = runtime.block_on(async { place.builder(1).connect().await.unwrap() });
+        let task = runtime.spawn({
+            let pool = pool.clone();
+            async move { waits_in_a_task(&pool).await }
+        });
+        looker.block_on(eventually("it is under way", || async { place.open_transactions().await == 1 }));
+        assert!(!task.is_finished());
+        let began = Instant::now();
+        runtime.shutdown_background();
+        assert!(began.elapsed() < Duration::from_secs(1));
+        looker.block_on(async {
+            nothing_open(&place).await;
+            quiet(&pool).await;
+            works(&pool).await.unwrap();
+        });
+    }
+
+    #[with_session]
+    async fn waits_in_a_task(session: &mut Session) -> Result<(), Error> {
+        pay(session, 1, -500).await?;
+        sqlx::query(SLOW).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_runtime_a_call_says_so() {
+        let runtime = threads();
+        let (place, pool) = runtime.block_on(async {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            (place, pool)
+        });
+        let polled = {
+            let mut call = std::pin::pin!(works(&pool));
+            call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        let std::task::Poll::Ready(Err(error)) = polled else {
+            panic!("{polled:?}")
+        };
+        assert_eq!(error.category(), Category::Programming);
+        assert!(error.to_string().contains("runtime"), "{error}");
+        assert_quiet(&pool);
+        runtime.block_on(async {
+            works(&pool).await.unwrap();
+            drop(place);
+        });
+    }
+}

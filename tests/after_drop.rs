@@ -1,8 +1,9 @@
 //! A statement of 30 seconds whose call is dropped after 100 ms: how long until its slot serves the next
 //! statement, and on which connection. Plain sqlx beside it, in figures.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::fmt::Debug;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const DROPPED_AFTER: Duration = Duration::from_millis(100);
@@ -26,6 +27,21 @@ fn same(before: i64, after: i64) -> String {
     }
 }
 
+/// Runs a call for a while and drops it, while the server still runs its statement.
+async fn cut_short<T: Debug>(
+    call: impl Future<Output = T>,
+    is_running: impl Future<Output = ()>,
+) -> Instant {
+    tokio::select! {
+        result = call => panic!("the slow call answered {result:?}"),
+        () = async {
+            tokio::time::sleep(DROPPED_AFTER).await;
+            is_running.await;
+        } => {}
+    }
+    Instant::now()
+}
+
 each_database! {
     use super::*;
     use steadfast::{Error, with_session};
@@ -38,25 +54,6 @@ each_database! {
         Ok(())
     }
 
-    async fn plain_slow(pool: &Plain) -> sqlx::Result<()> {
-        let mut transaction = pool.begin().await?;
-        sqlx::query(sql("UPDATE accounts SET cents = cents - $1 WHERE id = $2"))
-            .bind(1_i64).bind(1_i64).execute(&mut *transaction).await?;
-        sqlx::query(SLOW).execute(&mut *transaction).await?;
-        transaction.commit().await
-    }
-
-    /// Runs a call for a while and drops it, while the server still runs its statement.
-    async fn cut_short<T: std::fmt::Debug>(place: &Place, call: impl Future<Output = T>) -> Instant {
-        tokio::select! {
-            result = call => panic!("the slow call answered {result:?}"),
-            () = async {
-                tokio::time::sleep(DROPPED_AFTER).await;
-                slow_is_running(place).await;
-            } => Instant::now(),
-        }
-    }
-
     #[tokio::test]
     async fn the_slot_serves_the_next_statement_within_a_second() {
         let place = Place::new().await;
@@ -64,7 +61,7 @@ each_database! {
         let before: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
         let opened = pool.stats().opened;
 
-        let dropped = cut_short(&place, slow(&pool)).await;
+        let dropped = cut_short(slow(&pool), slow_is_running(&place)).await;
         let after: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
         let took = dropped.elapsed();
 
@@ -82,35 +79,44 @@ each_database! {
         }
         assert_eq!(place.cents(2).await, 1020);
     }
+}
 
-    // The fault is real: sqlx holds the slot to the statement's end.
-    #[tokio::test]
-    async fn plain_sqlx_holds_the_slot() {
-        let place = Place::new().await;
-        let (pool, end) = single_plain_connection(&place).await;
-        let before: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
-        let dropped = cut_short(&place, plain_slow(&pool)).await;
-        let next = sqlx::query_scalar::<_, i64>(WHICH).fetch_one(&pool);
-        let next = tokio::time::timeout(ENOUGH, next).await.ok();
-        let connection = next.as_ref().map_or("none".to_owned(), |next| match next {
-            Ok(after) => same(before, *after),
-            Err(error) => error.to_string(),
-        });
-        figure(NAME, "a statement of 30 s", "sqlx", next.is_some().then(|| dropped.elapsed()), &connection);
-        end(&place, before).await;
-        assert!(next.is_none(), "sqlx has mended this: remove its half of the test");
+// The fault is real: sqlx holds the slot to the statement's end.
+mod plain {
+    use super::*;
+
+    each_server! {
+        use super::*;
+
+        async fn slow(pool: &Plain) -> sqlx::Result<()> {
+            let mut transaction = pool.begin().await?;
+            sqlx::query(SLOW).execute(&mut *transaction).await?;
+            transaction.commit().await
+        }
+
+        #[tokio::test]
+        async fn plain_sqlx_holds_the_slot() {
+            let place = Place::new().await;
+            let pool = sqlx::pool::PoolOptions::<Db>::new().max_connections(1).connect(&place.url).await.unwrap();
+            pool.acquire().await.unwrap();
+            let dropped = cut_short(slow(&pool), slow_is_running(&place)).await;
+            let next = tokio::time::timeout(ENOUGH, sqlx::query_scalar::<_, i64>(WHICH).fetch_one(&pool)).await;
+            figure(NAME, "a statement of 30 s", "sqlx", next.is_ok().then(|| dropped.elapsed()), "none");
+            place.cancel_slow().await;
+            assert!(next.is_err(), "sqlx has mended this: remove its half of the test");
+        }
     }
 }
 
-/// A pool of one connection, and what ends a statement on it.
-mod postgres_control {}
-
-/// On SQLite a call can also be dropped while it waits for a lock that another process holds. On the servers
-/// a lock belongs to the server, and waiting for one is a statement like any other.
-mod sqlite_lock {
+/// What is SQLite's own: its statements run in this process, and a call can also be dropped while it waits for a lock that another process
+/// holds. On the servers a lock is the server's, and waiting for one is a statement like any other.
+mod sqlite_alone {
     use super::*;
-    use crate::support::sqlite::{Place, Session};
+    use crate::support::sqlite::{Place, SLOW, Session};
     use sqlx::Connection as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use steadfast::{Error, with_session};
 
     const FILE: &str = "STEADFAST_TEST_LOCKS";
@@ -124,23 +130,29 @@ mod sqlite_lock {
     }
 
     /// Another process, which holds the write lock until it is told to end.
-    struct Holder(Child);
+    struct Holder {
+        child: Child,
+        /// What it says; closed, it would fail to say more.
+        said: Lines<BufReader<ChildStdout>>,
+    }
 
     impl Holder {
         async fn start(place: &Place) -> Self {
             let path = module_path!().split_once("::").unwrap().1;
-            let child = Command::new(std::env::current_exe().unwrap())
+            let mut child = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "--nocapture"])
-                .arg(format!("{path}::a_wait_for_another_process_ends_with_its_call"))
+                .arg(format!(
+                    "{path}::a_wait_for_another_process_ends_with_its_call"
+                ))
                 .env(FILE, &place.name)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            let mut holder = Self(child);
-            let mut said = BufReader::new(holder.0.stdout.take().unwrap()).lines();
+            let said = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut holder = Self { child, said };
             assert!(
-                said.any(|line| line.unwrap().ends_with("locked")),
+                holder.said.any(|line| line.unwrap().ends_with("locked")),
                 "the other process did not take the lock"
             );
             assert_eq!(place.open_transactions().await, 1);
@@ -148,22 +160,25 @@ mod sqlite_lock {
         }
 
         fn end(mut self) {
-            drop(self.0.stdin.take());
-            assert!(self.0.wait().unwrap().success());
+            drop(self.child.stdin.take());
+            assert!(self.child.wait().unwrap().success());
         }
     }
 
     impl Drop for Holder {
         fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 
     /// What the other process does.
     async fn hold(file: &str) {
         let mut connection = sqlx::SqliteConnection::connect(file).await.unwrap();
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut connection)
+            .await
+            .unwrap();
         println!("locked");
         let end = std::io::read_to_string(std::io::stdin()).unwrap();
         assert_eq!(end, "");
@@ -178,15 +193,19 @@ mod sqlite_lock {
         let pool = place.pool(1).await;
         let holder = Holder::start(&place).await;
 
-        let waits = tokio::time::timeout(DROPPED_AFTER, write(&pool)).await;
-        let dropped = Instant::now();
-        assert!(waits.is_err(), "the lock was not held: {waits:?}");
+        let dropped = cut_short(write(&pool), async {}).await;
         let cents: i64 = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1")
             .fetch_one(&pool)
             .await
             .unwrap();
         let took = dropped.elapsed();
-        figure("sqlite", "a wait for another process", "steadfast", Some(took), "the same");
+        figure(
+            "sqlite",
+            "a wait for another process",
+            "steadfast",
+            Some(took),
+            "the same",
+        );
         assert!(took < PROMISED, "{took:?}");
         assert_eq!((cents, pool.stats().opened), (1000, 1));
 
@@ -195,24 +214,62 @@ mod sqlite_lock {
         assert_eq!(place.cents(1).await, 999);
     }
 
+    async fn plain(place: &Place, stop: &Arc<AtomicBool>) -> SqlitePool {
+        let options: SqliteConnectOptions = place.url.parse().unwrap();
+        let options = options.busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .unwrap();
+        let mut connection = pool.acquire().await.unwrap();
+        let stop = Arc::clone(stop);
+        let mut handle = connection.lock_handle().await.unwrap();
+        handle.set_progress_handler(1000, move || !stop.load(Ordering::Relaxed));
+        drop(handle);
+        drop(connection);
+        pool
+    }
+
+    async fn slow(pool: &SqlitePool) -> sqlx::Result<()> {
+        let mut transaction = pool.begin().await?;
+        sqlx::query(SLOW).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// How long until the slot of a plain pool serves again, if it does.
+    async fn serves_again(pool: &SqlitePool, dropped: Instant) -> Option<Duration> {
+        let next = tokio::time::timeout(ENOUGH, sqlx::query("SELECT 1").execute(pool)).await;
+        next.is_ok().then(|| dropped.elapsed())
+    }
+
+    #[tokio::test]
+    async fn plain_sqlx_holds_the_slot() {
+        let place = Place::new().await;
+        let stop = Arc::default();
+        let pool = plain(&place, &stop).await;
+        let dropped = cut_short(slow(&pool), async {}).await;
+        let took = serves_again(&pool, dropped).await;
+        figure("sqlite", "a statement of 30 s", "sqlx", took, "none");
+        stop.store(true, Ordering::Relaxed);
+        assert!(
+            took.is_none(),
+            "sqlx has mended this: remove its half of the test"
+        );
+    }
+
     #[tokio::test]
     async fn plain_sqlx_waits_on() {
         let place = Place::new().await;
-        let options: sqlx::sqlite::SqliteConnectOptions = place.url.parse().unwrap();
-        let pool = sqlx::sqlite::SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.busy_timeout(Duration::from_secs(5)))
-            .await
-            .unwrap();
+        let pool = plain(&place, &Arc::default()).await;
         let holder = Holder::start(&place).await;
-        let waits = tokio::time::timeout(DROPPED_AFTER, pool.begin_with("BEGIN IMMEDIATE")).await;
-        let dropped = Instant::now();
-        assert!(waits.is_err(), "the lock was not held");
-        let next = sqlx::query("SELECT 1").execute(&pool);
-        let next = tokio::time::timeout(ENOUGH, next).await;
-        let took = next.is_ok().then(|| dropped.elapsed());
-        figure("sqlite", "a wait for another process", "sqlx", took, "the same");
+        let dropped = cut_short(pool.begin_with("BEGIN IMMEDIATE"), async {}).await;
+        let took = serves_again(&pool, dropped).await;
+        figure("sqlite", "a wait for another process", "sqlx", took, "none");
         holder.end();
-        assert!(took.is_none(), "sqlx has mended this: remove its half of the test");
+        assert!(
+            took.is_none(),
+            "sqlx has mended this: remove its half of the test"
+        );
     }
 }

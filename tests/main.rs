@@ -13,4 +13,8 @@
 #[macro_use]
 mod support;
 
+mod after_drop;
 mod endings;
+mod round_trips;
+mod savepoints;
+mod trickle;

@@ -1,7 +1,7 @@
 //! The annotated function: its signature parsed, its body kept as raw tokens.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -156,19 +156,20 @@ impl Function {
                 .any(|input| mentions(input.to_token_stream(), &|ident| ident == "SessionType"))
     }
 
-    /// The function with another signature and another body.
+    /// The function with another signature and another body, which the compiler shows at `shown`.
     pub(crate) fn write(
         &self,
         signature: &Signature,
         body: Option<&TokenStream>,
         documentation: &TokenStream,
+        shown: Span,
     ) -> TokenStream {
         let Self {
             attributes,
             visibility,
             ..
         } = self;
-        let body = body.map_or_else(|| quote!(;), |body| quote!({ #body }));
+        let body = body.map_or_else(|| quote!(;), |body| quote_spanned!(shown=> { #body }));
         quote! {
             #(#attributes)*
             #documentation

@@ -80,7 +80,7 @@ impl Options {
         self.given.iter().find(|given| given.name == name)
     }
 
-    /// The first option given that is one of `names`, in the order they were written.
+    /// Every valid option, in the order they were written.
     pub(crate) fn given(&self) -> impl Iterator<Item = &Given> {
         self.given.iter()
     }

@@ -52,7 +52,7 @@ pub const fn assert_result<R: IsResult>() {}
 /// Stands at the return type of a managed function: can its error be classified, and be made of ours?
 pub const fn assert_error<R: IsResult>()
 where
-    R::Error: Classify + From<Error>,
+    R::Error: ManagedError,
 {
 }
 
@@ -91,6 +91,18 @@ impl<T, E> IsResult for Result<T, E> {
     type Value = T;
     type Error = E;
 }
+
+/// An error that a managed function may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a managed function",
+    label = "it must be `steadfast::Classify + From<steadfast::Error>`: a connection or a commit can fail too",
+    note = "derive both for an enum: `#[derive(SessionError)]`, with one variant `#[session] Db(steadfast::Error)`",
+    note = "or return `steadfast::Error`, `sqlx::Error` or, with the feature `anyhow`, `anyhow::Error`"
+)]
+pub trait ManagedError: Classify + From<Error> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Classify + From<Error>> ManagedError for E {}
 
 /// `Clone`, under a name that can say why it is needed.
 #[diagnostic::on_unimplemented(

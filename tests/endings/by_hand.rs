@@ -108,13 +108,14 @@ each_database! {
     }
 
     #[tokio::test]
-    async fn set_rollback_only_keeps_nothing() {
+    async fn set_rollback_only_keeps_nothing_and_commit_says_so() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
         let mut session = pool.begin().await.unwrap();
         session.set_rollback_only();
         pay(&mut session, 1, -500).await.unwrap();
-        session.commit().await.unwrap();
+        let error = session.commit().await.unwrap_err();
+        assert_eq!((error.category(), error.outcome()), (Category::Cancelled, Outcome::RolledBack), "{error}");
         assert_quiet(&pool);
         assert_eq!((place.cents(1).await, place.open_transactions().await), (1000, 0));
     }

@@ -316,8 +316,9 @@ mod without_an_answer {
         }
 
         #[with_session]
-        async fn hangs(session: &mut Session, id: i64, hole: &Proxy) -> Result<(), Error> {
+        async fn hangs(session: &mut Session, id: i64, hole: &Proxy, both: &tokio::sync::Barrier) -> Result<(), Error> {
             note(session, id).await?;
+            both.wait().await;
             hole.hold();
             sqlx::query("SELECT 1").execute(&mut *session).await?;
             Ok(())
@@ -329,9 +330,10 @@ mod without_an_answer {
             let place = Place::new().await;
             let proxy = Proxy::before(&place.url).unwrap();
             let pool = Pool::builder().primary(proxy.url()).max_connections(2).connect().await.unwrap();
+            let both = tokio::sync::Barrier::new(2);
             let (one, two) = tokio::join!(
-                drop_after(hangs(&pool, 1, &proxy), Duration::from_millis(150)),
-                drop_after(hangs(&pool, 2, &proxy), Duration::from_millis(150)),
+                drop_after(hangs(&pool, 1, &proxy, &both), Duration::from_millis(300)),
+                drop_after(hangs(&pool, 2, &proxy, &both), Duration::from_millis(300)),
             );
             assert!(one.is_none() && two.is_none());
             assert_eq!(pool.sessions().len(), 2);

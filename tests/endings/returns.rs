@@ -157,7 +157,8 @@ each_database! {
     }
 
     #[with_session]
-    async fn carries(session: &mut Session, _grenade: Grenade, wait: bool) -> Result<(), Error> {
+    async fn carries(session: &mut Session, grenade: Grenade, wait: bool) -> Result<(), Error> {
+        let _grenade = grenade;
         pay(session, 1, -500).await?;
         if wait {
             std::future::pending::<()>().await;

@@ -59,16 +59,30 @@ impl Model<'_> {
     pub fn allows(rules: Rules, program: &Body, observed: &Observed) -> bool {
         let mut tally = Tally::default();
         let expected = Self::run(rules, program, 0, &mut tally);
-        let several = if rules.a_drop_dooms_the_session { 1 << tally.dropped_at_once } else { 1 };
+        let several = if rules.a_drop_dooms_the_session {
+            1 << tally.dropped_at_once
+        } else {
+            1
+        };
         expected == *observed
-            || (1..several).any(|late| Self::run(rules, program, late, &mut Tally::default()) == *observed)
+            || (1..several)
+                .any(|late| Self::run(rules, program, late, &mut Tally::default()) == *observed)
     }
 
     pub fn run(rules: Rules, program: &Body, late: u32, tally: &mut Tally) -> Observed {
         let observed = Observed::default();
-        let mut model = Model { rules, levels: Vec::new(), observed, late, tally };
+        let mut model = Model {
+            rules,
+            levels: Vec::new(),
+            observed,
+            late,
+            tally,
+        };
         let answer = model.level(program);
-        model.observed.answers.push(super::answer("session", answer));
+        model
+            .observed
+            .answers
+            .push(super::answer("session", answer));
         model.observed
     }
 
@@ -82,7 +96,9 @@ impl Model<'_> {
         self.levels.push(Level::default());
         let answer = self.body(body);
         let is_doomed = self.is_doomed();
-        let Some(level) = self.levels.pop() else { unreachable!() };
+        let Some(level) = self.levels.pop() else {
+            unreachable!()
+        };
         let answer = answer.map(|ok| ok && !is_doomed);
         self.tally.doomed += usize::from(is_doomed);
         if answer == Some(true) || self.rules.keeps_what_failed {
@@ -100,7 +116,9 @@ impl Model<'_> {
     fn body(&mut self, body: &Body) -> Answer {
         for Step { act, swallows } in &body.steps {
             let answer = self.act(act);
-            self.observed.answers.push(super::answer(&super::name(act), answer));
+            self.observed
+                .answers
+                .push(super::answer(&super::name(act), answer));
             if answer == Some(false) {
                 if !swallows {
                     return Some(false);
@@ -155,12 +173,18 @@ impl Model<'_> {
         }
         let dooms_session = self.rules.a_drop_dooms_the_session
             || slow.writes && self.rules.a_stopped_write_dooms_the_session;
-        let level = if dooms_session { 0 } else { self.levels.len() - 1 };
+        let level = if dooms_session {
+            0
+        } else {
+            self.levels.len() - 1
+        };
         self.levels[level].doomed = true;
     }
 
     fn innermost(&mut self) -> &mut Level {
-        let Some(level) = self.levels.last_mut() else { unreachable!("a body is in a level") };
+        let Some(level) = self.levels.last_mut() else {
+            unreachable!("a body is in a level")
+        };
         level
     }
 }

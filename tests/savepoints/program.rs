@@ -68,7 +68,11 @@ pub struct Maker {
 
 impl Maker {
     pub fn body(&mut self, depth: usize) -> Body {
-        let door = if self.random.bool() { Door::Annotated } else { Door::ByHand };
+        let door = if self.random.bool() {
+            Door::Annotated
+        } else {
+            Door::ByHand
+        };
         let end = match self.random.u32(0..100) {
             ..=57 => End::Ok,
             58..=71 => End::Err,
@@ -76,7 +80,11 @@ impl Maker {
             81..=89 => End::DroppedIn(self.slow()),
             _ => End::DroppedAtOnce,
         };
-        let length = if matches!(end, End::DroppedAtOnce) { 0 } else { self.random.usize(0..5) };
+        let length = if matches!(end, End::DroppedAtOnce) {
+            0
+        } else {
+            self.random.usize(0..5)
+        };
         let steps = (0..length).map(|_| self.step(depth)).collect();
         Body { door, steps, end }
     }
@@ -92,12 +100,18 @@ impl Maker {
                 Act::Insert(self.row)
             }
         };
-        Step { act, swallows: self.random.u32(0..4) > 0 }
+        Step {
+            act,
+            swallows: self.random.u32(0..4) > 0,
+        }
     }
 
     fn slow(&mut self) -> Slow {
         let polls = [1, 2, 5, 40];
-        Slow { writes: self.random.bool(), polls: polls[self.random.usize(0..polls.len())] }
+        Slow {
+            writes: self.random.bool(),
+            polls: polls[self.random.usize(0..polls.len())],
+        }
     }
 }
 
@@ -111,7 +125,9 @@ impl Body {
             smaller.push(without);
         }
         for (index, step) in self.steps.iter().enumerate() {
-            let Act::Nested(inner) = &step.act else { continue };
+            let Act::Nested(inner) = &step.act else {
+                continue;
+            };
             for inner in inner.smaller() {
                 let mut with = self.clone();
                 with.steps[index].act = Act::Nested(inner);
@@ -119,7 +135,10 @@ impl Body {
             }
         }
         if !matches!(self.end, End::Ok) {
-            smaller.push(Body { end: End::Ok, ..self.clone() });
+            smaller.push(Body {
+                end: End::Ok,
+                ..self.clone()
+            });
         }
         smaller
     }

@@ -84,16 +84,18 @@ impl Place {
         Pool::builder().primary(&self.url).max_connections(max)
     }
 
+    /// `information_schema.innodb_trx` is a copy, and not renewed while it is read more often than every 100 ms;
+    /// this report is of now.
     pub async fn open_transactions(&self) -> i64 {
-        // The control query's own snapshot is no transaction of ours: it has its own connection id.
-        sqlx::query_scalar(
-            "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p
-             ON p.id = t.trx_mysql_thread_id WHERE p.db = ? AND p.id <> CONNECTION_ID()",
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID()",
         )
         .bind(&self.name)
-        .fetch_one(&self.plain)
+        .fetch_all(&self.plain)
         .await
-        .unwrap()
+        .unwrap();
+        let open = transactions(&self.plain).await;
+        open.iter().filter(|(id, _)| ids.contains(id)).count() as i64
     }
 
     pub async fn count(&self, table: &str) -> i64 {
@@ -162,17 +164,73 @@ impl Place {
     }
 }
 
+/// The connections that have a transaction open, and what the server says of each.
+///
+/// Not from `information_schema.innodb_trx`: that is a cache which is renewed only when nobody, on the whole
+/// server, has looked at it for 100 ms.
+async fn transactions(plain: &Plain) -> Vec<(i64, String)> {
+    let (_, _, status): (String, String, String) = sqlx::query_as("SHOW ENGINE INNODB STATUS")
+        .fetch_one(plain)
+        .await
+        .unwrap();
+    let sections = status.split("---TRANSACTION").skip(1);
+    sections
+        .filter(|section| section.lines().next().is_some_and(|line| line.contains("ACTIVE")))
+        .filter_map(|section| {
+            let (_, rest) = section.split_once("thread id ")?;
+            let (id, _) = rest.split_once(',')?;
+            Some((id.parse().ok()?, section.to_owned()))
+        })
+        .collect()
+}
+
 /// Waits until the connection of this id waits for a lock.
 pub async fn is_blocked(plain: &Plain, id: i64) {
     super::eventually("the other transaction waits for a lock", || async {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = ? AND trx_state = 'LOCK WAIT'",
-        )
-        .bind(id)
-        .fetch_one(plain)
-        .await
-        .unwrap()
-            > 0
+        let open = transactions(plain).await;
+        open.iter()
+            .any(|(other, state)| *other == id && state.contains("LOCK WAIT"))
     })
     .await;
+}
+
+impl Place {
+    async fn ids(&self) -> Vec<i64> {
+        let ours: Vec<i64> = sqlx::query_scalar(
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID()",
+        )
+        .bind(&self.name)
+        .fetch_all(&self.plain)
+        .await
+        .unwrap();
+        ours
+    }
+
+    /// Connections that this place's pools have open on the server.
+    pub async fn connections(&self) -> i64 {
+        // All but one of the plain pool's connections are idle ones that count too.
+        self.ids().await.len() as i64 - (i64::from(self.plain.size()) - 1)
+    }
+
+    /// Ends connections from outside, and waits until they are gone.
+    pub async fn kill(&self, ids: &[i64]) {
+        for id in ids {
+            sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}")))
+                .execute(&self.plain)
+                .await
+                .unwrap();
+        }
+        super::eventually("the connections are gone", || async {
+            self.ids().await.iter().all(|id| !ids.contains(id))
+        })
+        .await;
+    }
+
+    /// The same for all that this place's pools have open.
+    pub async fn kill_all(&self) {
+        assert_eq!(self.plain.size(), 1, "the others are the pools'");
+        let ids = self.ids().await;
+        assert!(!ids.is_empty());
+        self.kill(&ids).await;
+    }
 }

@@ -166,3 +166,36 @@ pub async fn is_blocked(plain: &Plain, id: i64) {
     })
     .await;
 }
+
+impl Place {
+    /// Connections that this place's pools have open on the server.
+    pub async fn connections(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%'")
+            .bind(&self.name)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
+    }
+
+    /// Ends connections from outside, and waits until they are gone.
+    pub async fn kill(&self, ids: &[i64]) {
+        for id in ids {
+            let done: bool = sqlx::query_scalar("SELECT pg_terminate_backend($1::int, 5000)")
+                .bind(id)
+                .fetch_one(&self.plain)
+                .await
+                .unwrap();
+            assert!(done, "connection {id} was there");
+        }
+    }
+
+    /// The same for all that this place's pools have open.
+    pub async fn kill_all(&self) {
+        let killed: i64 = sqlx::query_scalar("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name LIKE $1 || '%'")
+            .bind(&self.name)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap();
+        assert!(killed > 0);
+    }
+}

@@ -116,7 +116,7 @@ fn exclusive(argument: &PatType, has_session: bool, mistakes: &Mistakes) {
         mistakes.push_with_help(
             argument,
             format!("`#[retry]` cannot start over inside a session that is open, as `{shown}` is"),
-            "add `#[with_session]`: each attempt gets a session of its own",
+            "add `#[with_session]`, by that name: each attempt gets a session of its own",
         );
         return;
     }

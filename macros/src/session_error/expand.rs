@@ -1,11 +1,11 @@
 //! What `#[derive(SessionError)]` writes.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 
 use super::plan::Plan;
 use crate::function::local;
+use crate::spans;
 use crate::steps::Root;
 
 pub(crate) fn write(plan: &Plan) -> TokenStream {
@@ -14,7 +14,7 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
     let (name, variant) = (&plan.name, &plan.variant);
     let (generics, parameters, bounds) = plan.generics.split_for_impl();
     let error = local("error");
-    let held = quote_spanned!(plan.held.span()=> #error);
+    let held = spans::gather(quote!(#error), spans::at(&plan.held));
     let others = plan
         .others
         .then(|| quote!(_ => ::core::option::Option::None,));

@@ -1,6 +1,6 @@
 //! The unit as tokens.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Span, TokenStream};
 use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::{FnArg, Token, parse_quote};
@@ -16,7 +16,11 @@ pub(super) fn managed(plan: &Plan, function: &Function) -> TokenStream {
     rewrite(plan, &mut signature.inputs);
     let documentation = documentation::attributes(plan, function);
     let body = function.body.as_ref().map(|_| body(plan, function));
-    function.write(&signature, body.as_ref(), &documentation)
+    let shown = plan.session.as_ref().map_or_else(
+        || function.error_span(),
+        |session| spans::at(&session.session.ty),
+    );
+    function.write(&signature, body.as_ref(), &documentation, shown)
 }
 
 /// The retry names parameters by their places, so it comes before a session that may leave.
@@ -147,8 +151,17 @@ fn probes(plan: &Plan, function: &Function) -> TokenStream {
 
 /// A function as it was, for when nothing can be done.
 pub(super) fn unchanged(function: &Function) -> TokenStream {
-    let body = function.body.as_ref().map(proc_macro2::Group::stream);
-    function.write(&function.signature, body.as_ref(), &TokenStream::new())
+    let body = function.body.as_ref().map(Group::stream);
+    let shown = function
+        .body
+        .as_ref()
+        .map_or_else(Span::call_site, Group::span);
+    function.write(
+        &function.signature,
+        body.as_ref(),
+        &TokenStream::new(),
+        shown,
+    )
 }
 
 /// The right signature over a body that compiles, so that one mistake does not become many.
@@ -172,5 +185,6 @@ pub(super) fn stand_in(plan: &Plan, wants_session: bool, function: &Function) ->
     }
     let allow = quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]);
     let body = quote!(::core::unreachable!());
-    function.write(&signature, function.body.as_ref().map(|_| &body), &allow)
+    let body = function.body.as_ref().map(|_| &body);
+    function.write(&signature, body, &allow, Span::call_site())
 }

@@ -75,7 +75,7 @@ pub(crate) fn steps(
     let private = root.private();
     let operation = operation_static();
     let database = database(plan, root);
-    let pattern = &plan.session.pattern;
+    let (pattern, ty) = (&plan.session.pattern, &plan.session.ty);
     let attributes = &plan.session.attributes;
     let [call, attempt, limits, ended, pool] =
         ["call", "attempt", "limits", "ended", "pool"].map(local);
@@ -107,7 +107,7 @@ pub(crate) fn steps(
             #opened
             let #limits = #attempt.limits();
             #(#attributes)*
-            let #pattern = #lent;
+            let #pattern: &mut #ty = #lent;
         },
         run: quote!(#private::shielded(#limits, #body).await),
         conclude: spans::gather(quote!(#attempt.conclude(#ended).await), error),

@@ -68,7 +68,7 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
         mistakes.push_with_help(
             &function.signature.ident,
             "`#[with_session]` needs a function that takes a session",
-            format!("{} `session: &mut PgSession`", declare(function)),
+            declare(function),
         );
         return None;
     };
@@ -94,16 +94,16 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
     mistakes.push_with_help(
         first,
         "the first parameter of a function with `#[with_session]` must be its session",
-        format!("{} `session: &mut PgSession`", declare(function)),
+        declare(function),
     );
     None
 }
 
 fn declare(function: &Function) -> &'static str {
     if function.receiver() == Receiver::None {
-        "declare first"
+        "make `session: &mut PgSession` the first parameter"
     } else {
-        "declare first after `self`"
+        "put `session: &mut PgSession` right after `self`"
     }
 }
 

@@ -1,5 +1,6 @@
 //! Waiting for a connection.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
@@ -13,6 +14,8 @@ use crate::backend::Backend;
 use crate::error::{Category, Error, Phase, Retry, verdict};
 use crate::retry::Reconnect;
 
+const CHECK_SERVER: &str = "see that the server runs, and that host and port are right";
+
 impl<DB: Backend> SessionPool<DB> {
     /// A proven connection by `until`. Dropped while it waits, it gives up its place and nothing else.
     pub(crate) async fn lease(
@@ -21,14 +24,7 @@ impl<DB: Backend> SessionPool<DB> {
         until: Instant,
     ) -> Result<Lease<DB>, Error> {
         let began = Instant::now();
-        if Handle::try_current().is_err() {
-            return Err(Error::new(
-                Category::Programming,
-                Phase::Acquire,
-                "there is no tokio runtime here",
-            )
-            .with_help("call this from within a tokio runtime"));
-        }
+        expect_runtime()?;
         self.shared.keep_maintained();
         let mut reconnect = Reconnect::new();
         let mut last = None;
@@ -59,6 +55,8 @@ impl<DB: Backend> SessionPool<DB> {
                 Err(_elapsed) => {
                     return Err(match last {
                         Some(error) => unreachable(error, began.elapsed()),
+                        // With a slot to be had the time went into connecting.
+                        None if self.stats().in_use < self.stats().max => silent(began.elapsed()),
                         None => self.exhausted(began.elapsed()),
                     });
                 }
@@ -71,10 +69,22 @@ impl<DB: Backend> SessionPool<DB> {
         let Some(gate) = &self.shared.gate else {
             return Ok(None);
         };
+        expect_runtime()?;
         let began = Instant::now();
-        match timeout_at(until, std::sync::Arc::clone(gate).acquire_owned()).await {
+        let mut closing = pin!(self.shared.closing.notified());
+        // Registered before the look, so that no closing in between is missed.
+        closing.as_mut().enable();
+        if self.is_closed() {
+            return Err(closed());
+        }
+        let turn = timeout_at(until, std::sync::Arc::clone(gate).acquire_owned());
+        let turn = tokio::select! {
+            turn = turn => turn,
+            () = closing => return Err(closed()),
+        };
+        match turn {
             Ok(Ok(permit)) => Ok(Some(permit)),
-            // The gate is never closed.
+            // The gate itself is never closed.
             Ok(Err(_)) => Err(closed()),
             Err(_elapsed) => Err(Error::new(
                 Category::LockTimeout,
@@ -104,6 +114,28 @@ impl<DB: Backend> SessionPool<DB> {
     }
 }
 
+/// Every wait has a deadline, and a timer needs a runtime.
+fn expect_runtime() -> Result<(), Error> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::new(
+            Category::Programming,
+            Phase::Acquire,
+            "there is no tokio runtime here",
+        )
+        .with_help("call this from within a tokio runtime")),
+    }
+}
+
+fn silent(waited: Duration) -> Error {
+    Error::new(
+        Category::Connection,
+        Phase::Acquire,
+        format!("the server did not answer within {waited:.1?}"),
+    )
+    .with_help(CHECK_SERVER)
+}
+
 fn is_transient(error: &sqlx::Error) -> bool {
     let verdict = verdict(error);
     verdict.category.is_transient() && verdict.retry != Retry::Never
@@ -116,7 +148,7 @@ fn unreachable(error: sqlx::Error, waited: Duration) -> Error {
         Phase::Acquire,
         format!("could not connect within {waited:.1?}: {error}"),
     )
-    .with_help("see that the server runs, and that host and port are right")
+    .with_help(CHECK_SERVER)
     .with_source(error)
 }
 

@@ -36,6 +36,7 @@ impl<DB: Backend> SessionPool<DB> {
         let links = &self.shared.links;
         let idle = links.retain(|_, _| false).removed;
         links.close();
+        self.shared.closing.notify_waiters();
         if let Some(maintenance) = self.shared.maintenance.get() {
             maintenance.abort();
         }

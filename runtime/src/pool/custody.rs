@@ -91,7 +91,8 @@ impl<DB: Backend> Custody<DB> {
             return Err(Error::doomed(first, Phase::Body));
         }
         if self.state() == State::Unopened {
-            self.open().await?;
+            let opened = self.open().await;
+            opened.map_err(|error| self.overdue(error))?;
         }
         self.machine
             .mark()
@@ -118,7 +119,7 @@ impl<DB: Backend> Custody<DB> {
                 self.machine.lend(lease);
                 self.entry.reached(SessionStage::Open);
             }
-            let has_served = self.machine.carrier().is_some_and(Lease::has_served);
+            let was_idle = self.machine.carrier().is_some_and(Lease::was_idle);
             let begin = Begin {
                 limit: self
                     .deadline
@@ -138,12 +139,24 @@ impl<DB: Backend> Custody<DB> {
                     now + pause < busy_until
                 }
                 // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
-                Ends::Connection => has_served && now < until,
+                Ends::Connection => was_idle && now < until,
                 _ => false,
             };
             if !again {
                 return Err(Error::from_driver(error, Phase::Begin).with_outcome(Outcome::NotSent));
             }
+        }
+    }
+
+    /// Where the call's own deadline cut the wait short, that is what went wrong.
+    fn overdue(&self, error: Error) -> Error {
+        let passed = self
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
+        if passed && error.category().is_transient() {
+            timed_out(error.phase()).with_source(error)
+        } else {
+            error
         }
     }
 

@@ -1,7 +1,7 @@
 //! A connection taken out of the pool.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
@@ -25,7 +25,8 @@ pub(crate) struct Link<DB: Driver> {
     used: Instant,
     /// When its server last answered.
     heard: Instant,
-    served: bool,
+    /// The keepalive has found it silent for too long.
+    due: AtomicBool,
 }
 
 impl<DB: Driver> Link<DB> {
@@ -33,8 +34,11 @@ impl<DB: Driver> Link<DB> {
         self.used
     }
 
-    pub(crate) fn heard(&self) -> Instant {
-        self.heard
+    /// Has it pinged when it is next taken out, where its server was last heard before this time.
+    pub(crate) fn ping_if_silent_since(&self, heard: Instant) -> bool {
+        let is_silent = self.heard < heard;
+        self.due.fetch_or(is_silent, Ordering::Relaxed);
+        is_silent
     }
 
     /// Closes an idle connection as its server expects, where that answers soon.
@@ -87,7 +91,7 @@ impl<DB: Backend> Manager for Connector<DB> {
                 .map(|lifetime| now + jittered(lifetime, 0.25)),
             used: now,
             heard: now,
-            served: false,
+            due: AtomicBool::new(false),
         })
     }
 
@@ -102,7 +106,8 @@ impl<DB: Backend> Manager for Connector<DB> {
                 "the connection has reached its lifetime",
             ));
         }
-        if now.duration_since(link.heard) > self.settings.ping_after {
+        let is_due = std::mem::take(link.due.get_mut());
+        if is_due || now.duration_since(link.heard) > self.settings.ping_after {
             self.pinged.fetch_add(1, Ordering::Relaxed);
             // Dropped half-way, the ping leaves the link to deadpool, which closes it.
             match timeout(PING_TIMEOUT, link.wire.connection.ping()).await {
@@ -137,9 +142,11 @@ impl<DB: Backend> Lease<DB> {
         self.link.as_ref().map(|link| link.runtime.clone())
     }
 
-    /// Whether the connection has served a session before, so that its server may have gone since.
-    pub(crate) fn has_served(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.served)
+    /// Whether the connection was idle in the pool, so that its server may have gone since.
+    pub(crate) fn was_idle(&self) -> bool {
+        self.link
+            .as_ref()
+            .is_some_and(|link| Object::metrics(link).recycle_count > 0)
     }
 }
 
@@ -158,7 +165,6 @@ impl<DB: Backend> Drop for Lease<DB> {
             if link.wire.is_proven() {
                 link.used = Instant::now();
                 link.heard = link.used;
-                link.served = true;
             } else {
                 // A thread that works for nobody would keep the database's lock until it is done.
                 DB::interrupt(&link.wire.tag);

@@ -87,13 +87,15 @@ async fn keep_alive<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
     let mut silent = false;
     // `retain` is deadpool's way to look at idle objects; nothing is removed here.
     shared.links.retain(|link, _| {
-        silent |= now.duration_since(link.heard()) > jittered(keepalive, 0.2);
+        silent |= now
+            .checked_sub(jittered(keepalive, 0.2))
+            .is_some_and(|limit| link.ping_if_silent_since(limit));
         true
     });
     if !silent {
         return;
     }
-    // Taking all idle connections reaches the tail; each is pinged on its way out because it was silent.
+    // Taking all idle connections reaches the tail; those found silent are pinged on their way out.
     let at_once = Timeouts {
         wait: Some(Duration::ZERO),
         create: Some(Duration::ZERO),

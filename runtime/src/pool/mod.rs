@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use deadpool::Runtime;
 use deadpool::managed::{Pool, PoolConfig, QueueMode, Timeouts};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -81,6 +81,8 @@ pub(crate) struct Shared<DB: Backend> {
     pub(crate) tally: Tally,
     /// Where the database has one writer at a time: its queue in this process.
     gate: Option<Arc<Semaphore>>,
+    /// Wakes those who wait at the gate, which is not this pool's alone.
+    closing: Notify,
     maintenance: OnceLock<AbortHandle>,
 }
 
@@ -156,6 +158,7 @@ impl<DB: Backend> SessionPool<DB> {
                 registry: Arc::default(),
                 tally: Tally::default(),
                 gate,
+                closing: Notify::new(),
                 maintenance: OnceLock::new(),
             }),
         })

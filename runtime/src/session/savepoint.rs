@@ -9,8 +9,8 @@ impl<DB: Backend> Session<DB> {
     /// `Err`, panics, or is dropped.
     ///
     /// # Errors
-    /// Those of `body`. An `Ok` of a body that swallowed an error which had doomed the savepoint is an `Err`
-    /// with that error; the savepoint is undone.
+    /// Those of `body`. An `Ok` of a body that swallowed an error which had doomed the savepoint, or the
+    /// session around it, is an `Err` with that error; the savepoint is undone.
     ///
     /// # Cost
     /// Nothing before the body's first statement, then one round trip.

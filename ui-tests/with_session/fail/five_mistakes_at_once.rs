@@ -1,4 +1,4 @@
-use steadfast::{PgSession, db_error_handling, retry, with_session};
+use steadfast::{PgSession, PgSessionPool, db_error_handling, retry, with_session};
 
 #[with_session(isolatoin = serializable, timeout = "5")]
 #[retry(max = 0)]
@@ -9,4 +9,11 @@ async fn transfer(session: &mut PgSession, log: &mut Vec<String>) -> Result<(), 
     Ok(())
 }
 
-fn main() {}
+/// The function is there all the same.
+async fn caller(pool: PgSessionPool) -> Result<(), steadfast::Error> {
+    transfer(&pool, &mut Vec::new()).await
+}
+
+fn main() {
+    let _ = caller;
+}

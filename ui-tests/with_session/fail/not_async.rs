@@ -1,4 +1,4 @@
-use steadfast::{PgSession, with_session};
+use steadfast::{PgSession, PgSessionPool, with_session};
 
 #[with_session]
 fn transfer(session: &mut PgSession) -> Result<u64, sqlx::Error> {
@@ -6,4 +6,11 @@ fn transfer(session: &mut PgSession) -> Result<u64, sqlx::Error> {
     Ok(done.rows_affected())
 }
 
-fn main() {}
+/// The function is there all the same.
+async fn caller(pool: PgSessionPool) -> Result<u64, sqlx::Error> {
+    transfer(&pool).await
+}
+
+fn main() {
+    let _ = caller;
+}

@@ -1,4 +1,4 @@
-use steadfast::{PgSession, with_session};
+use steadfast::{PgSession, PgSessionPool, with_session};
 
 #[with_session]
 async fn transfer(from: i64, session: &mut PgSession) -> Result<i64, steadfast::Error> {
@@ -6,4 +6,11 @@ async fn transfer(from: i64, session: &mut PgSession) -> Result<i64, steadfast::
     Ok(from)
 }
 
-fn main() {}
+/// The function is there all the same.
+async fn caller(pool: PgSessionPool) -> Result<i64, steadfast::Error> {
+    transfer(1, &pool).await
+}
+
+fn main() {
+    let _ = caller;
+}

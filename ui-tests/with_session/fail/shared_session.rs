@@ -1,4 +1,4 @@
-use steadfast::{PgSession, with_session};
+use steadfast::{PgSession, PgSessionPool, with_session};
 
 #[with_session]
 async fn transfer(session: &PgSession) -> Result<(), steadfast::Error> {
@@ -6,4 +6,11 @@ async fn transfer(session: &PgSession) -> Result<(), steadfast::Error> {
     Ok(())
 }
 
-fn main() {}
+/// The function is there all the same.
+async fn caller(pool: PgSessionPool) -> Result<(), steadfast::Error> {
+    transfer(&pool).await
+}
+
+fn main() {
+    let _ = caller;
+}

@@ -10,7 +10,7 @@
 use steadfast::{PgSession, SessionError, db_error_handling, retry, with_session};
 
 mod core {
-    pub mod option {}
+    mod option {}
 }
 mod std {}
 struct Option;

@@ -1,5 +1,6 @@
 //! One connection and one transaction, alive for one call.
 
+mod attempt;
 mod call;
 mod executor;
 mod savepoint;
@@ -10,7 +11,8 @@ use std::fmt;
 use sqlx::Execute;
 use tokio::time::Instant;
 
-pub use call::{Attempt, Call};
+pub use attempt::Attempt;
+pub use call::Call;
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};

@@ -1,0 +1,232 @@
+//! One attempt of a call: a session of its own, or a level of the caller's, around one run of the body.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+
+use tokio::time::{Instant, timeout};
+
+use super::Session;
+use super::call::State;
+use super::savepoint::Level;
+use crate::backend::Backend;
+use crate::error::{Classify, Error, Outcome, Phase};
+use crate::pool::{AFTER_DEADLINE, timed_out};
+use crate::shield::{Ended, Limits};
+
+/// One run of the body.
+pub struct Attempt<'c, DB: Backend> {
+    place: Place<'c, DB>,
+    state: &'c mut State,
+}
+
+/// Dropped before it has ended, either rolls back: a session of its own through the reaper, the caller's at
+/// its next statement.
+pub(super) enum Place<'c, DB: Backend> {
+    Own(Box<Session<DB>>),
+    Callers(Borrowed<'c, DB>),
+}
+
+/// The caller's session, one level deeper, under the earlier of two deadlines.
+pub(super) struct Borrowed<'c, DB: Backend> {
+    level: Option<Level<'c, DB>>,
+    former: Option<Instant>,
+}
+
+impl<'c, DB: Backend> Borrowed<'c, DB> {
+    fn new(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
+        let outer = session.custody().deadline();
+        let earlier = deadline.into_iter().chain(outer).min();
+        let former = session.custody().replace_deadline(earlier);
+        Self {
+            level: Some(Level::enter(session)),
+            former,
+        }
+    }
+
+    fn level(&mut self) -> &mut Level<'c, DB> {
+        match &mut self.level {
+            Some(level) => level,
+            None => unreachable!("a nested call has its level until it ends"),
+        }
+    }
+
+    async fn leave_well(&mut self) -> Result<(), Error> {
+        let former = self.former;
+        self.level().session.custody().replace_deadline(former);
+        match self.level.take() {
+            Some(level) => level.leave_well().await,
+            None => Ok(()),
+        }
+    }
+
+    fn undo(&mut self) {
+        let former = self.former;
+        self.level().session.custody().replace_deadline(former);
+        self.level = None;
+    }
+}
+
+impl<DB: Backend> Drop for Borrowed<'_, DB> {
+    fn drop(&mut self) {
+        if let Some(level) = &mut self.level {
+            level.session.custody().replace_deadline(self.former);
+        }
+    }
+}
+
+impl<'c, DB: Backend> Place<'c, DB> {
+    pub(super) fn callers(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
+        Self::Callers(Borrowed::new(session, deadline))
+    }
+}
+
+impl<'c, DB: Backend> Attempt<'c, DB> {
+    pub(super) fn new(place: Place<'c, DB>, state: &'c mut State) -> Self {
+        Self { place, state }
+    }
+
+    /// What bounds the body.
+    pub fn limits(&mut self) -> Limits {
+        let deadline = match &mut self.place {
+            Place::Own(session) => session.deadline(),
+            Place::Callers(borrowed) => borrowed.level().session.deadline(),
+        };
+        let span = tracing::info_span!(
+            parent: &self.state.span,
+            "steadfast.attempt",
+            attempt = self.state.entry.attempt(),
+        );
+        Limits {
+            deadline,
+            span,
+            refused: self.state.refused.is_some(),
+        }
+    }
+
+    /// The session that the body gets.
+    pub fn session(&mut self) -> &mut Session<DB> {
+        match &mut self.place {
+            Place::Own(session) => session,
+            Place::Callers(borrowed) => borrowed.level().session,
+        }
+    }
+
+    /// Ends the attempt of a function that does not retry.
+    ///
+    /// # Errors
+    /// The body's own; where that was well, the one that keeping its work met.
+    ///
+    /// # Panics
+    /// Resumes the body's panic, once the session has been rolled back.
+    pub async fn conclude<T, E>(mut self, ended: Ended<Result<T, E>>) -> Result<T, E>
+    where
+        E: Classify + From<Error>,
+    {
+        let result = self.end(ended).await;
+        self.state.answered(result)
+    }
+
+    /// Ends the attempt of a function that retries: `Continue` when another is due, after the wait.
+    ///
+    /// # Panics
+    /// As [`conclude`](Self::conclude).
+    pub async fn finish<T, E>(mut self, ended: Ended<Result<T, E>>) -> ControlFlow<Result<T, E>>
+    where
+        E: Classify + From<Error>,
+    {
+        let mut error = match self.end(ended).await {
+            Ok(value) => {
+                return ControlFlow::Break(self.state.answered(Ok(value)));
+            }
+            Err(error) => error,
+        };
+        let Some(pause) = self.state.pause_after(&mut error) else {
+            return ControlFlow::Break(self.state.answered(Err(error)));
+        };
+        // The failed attempt is gone, its connection back in the pool, before the wait.
+        drop(error);
+        drop(self);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Ends the session and tells what came of it. The error of the body is the answer; what clean-up meets
+    /// is not.
+    async fn end<T, E>(&mut self, ended: Ended<Result<T, E>>) -> Result<T, E>
+    where
+        E: Classify + From<Error>,
+    {
+        match ended {
+            Ended::Returned(Ok(value)) => match self.keep().await {
+                Ok(()) => Ok(value),
+                Err(error) => {
+                    self.state.outcome = Some(error.outcome());
+                    Err(self.state.tell(E::from(error)))
+                }
+            },
+            Ended::Returned(Err(error)) => {
+                self.state.outcome = Some(self.undo().await);
+                Err(self.state.tell(error))
+            }
+            Ended::Panicked(payload) => {
+                self.undo().await;
+                self.state.entry.panicked();
+                resume_unwind(payload)
+            }
+            Ended::TimedOut => {
+                self.state.outcome = Some(self.undo_in_time().await);
+                Err(self.state.tell(E::from(timed_out(Phase::Body))))
+            }
+            Ended::Refused => {
+                let error = self.state.refused.take();
+                let error = error.unwrap_or_else(|| timed_out(Phase::Begin));
+                self.state.outcome = Some(Outcome::NotSent);
+                Err(self.state.tell(E::from(error)))
+            }
+        }
+    }
+
+    /// Boxed: the futures of annotated functions hold a pointer and not the whole of an ending.
+    fn keep(&mut self) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
+        Box::pin(async move {
+            match &mut self.place {
+                Place::Own(session) => session.custody().commit().await.map(|_| ()),
+                Place::Callers(borrowed) => {
+                    let kept = borrowed.leave_well().await;
+                    // The caller's session decides what becomes of it; the record says that it was kept.
+                    let outcome = kept
+                        .as_ref()
+                        .err()
+                        .map_or(Outcome::Committed, Error::outcome);
+                    self.state.entry.ended(Some(outcome));
+                    kept
+                }
+            }
+        })
+    }
+
+    fn undo(&mut self) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        Box::pin(async move {
+            match &mut self.place {
+                Place::Own(session) => session.custody().roll_back().await,
+                Place::Callers(borrowed) => {
+                    borrowed.undo();
+                    // Undone ahead of anything else that the caller's session does, its end included.
+                    self.state.entry.ended(Some(Outcome::RolledBack));
+                    Outcome::RolledBack
+                }
+            }
+        })
+    }
+
+    /// The caller waits for the proof a moment longer than its deadline; then the reaper goes on alone.
+    async fn undo_in_time(&mut self) -> Outcome {
+        timeout(AFTER_DEADLINE, self.undo())
+            .await
+            .unwrap_or(Outcome::NotSent)
+    }
+}

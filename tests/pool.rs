@@ -6,6 +6,7 @@ each_database! {
     use std::time::{Duration, Instant};
     use futures_util::future::join_all;
     use steadfast::{with_session, Category, Error, Outcome, Phase, SessionStage};
+    use tokio::sync::{Barrier, Semaphore};
 
     const MILLIS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -14,10 +15,19 @@ each_database! {
         Ok(sqlx::query_scalar(WHICH).fetch_one(&mut *session).await?)
     }
 
+    /// Holds a connection until the semaphore is closed.
     #[with_session(read_only)]
-    async fn hold(session: &mut Session, until: Arc<tokio::sync::Barrier>) -> Result<(), Error> {
+    async fn hold(session: &mut Session, until: Arc<Semaphore>) -> Result<(), Error> {
         sqlx::query("SELECT 1").execute(&mut *session).await?;
-        until.wait().await;
+        let _ = until.acquire().await;
+        Ok(())
+    }
+
+    /// Holds a connection until as many do as the barrier wants.
+    #[with_session(read_only)]
+    async fn meet(session: &mut Session, others: &Barrier) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&mut *session).await?;
+        others.wait().await;
         Ok(())
     }
 
@@ -72,7 +82,7 @@ each_database! {
     async fn nobody_waits_longer_than_the_acquire_timeout() {
         let place = Place::new().await;
         let pool = place.builder(1).acquire_timeout(MILLIS(100)).connect().await.unwrap();
-        let held = Arc::new(tokio::sync::Barrier::new(2));
+        let held = Arc::new(Semaphore::new(0));
         let holder = tokio::spawn({
             let (pool, held) = (pool.clone(), held.clone());
             async move { hold(&pool, held).await }
@@ -85,7 +95,7 @@ each_database! {
         assert!(error.is_retryable());
         assert!(error.to_string().contains("1 of 1 in use"), "{error}");
         assert!(error.to_string().contains("max_connections"), "{error}");
-        held.wait().await;
+        held.close();
         holder.await.unwrap().unwrap();
         touch(&pool).await.unwrap();
     }
@@ -100,7 +110,7 @@ each_database! {
     async fn nor_than_the_calls_own_deadline() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
-        let held = Arc::new(tokio::sync::Barrier::new(2));
+        let held = Arc::new(Semaphore::new(0));
         let holder = tokio::spawn({
             let (pool, held) = (pool.clone(), held.clone());
             async move { hold(&pool, held).await }
@@ -111,7 +121,7 @@ each_database! {
         assert!(began.elapsed() >= MILLIS(140) && began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         assert!(matches!(error.category(), Category::Capacity | Category::Timeout), "{error:?}");
         assert_eq!(error.outcome(), Outcome::NotSent);
-        held.wait().await;
+        held.close();
         holder.await.unwrap().unwrap();
     }
 
@@ -121,41 +131,38 @@ each_database! {
         let pool = place.builder(2).connect().await.unwrap();
         let stats = pool.stats();
         assert_eq!((stats.max, stats.size, stats.idle, stats.in_use, stats.waiting, stats.opened), (2, 1, 1, 0, 0, 1));
-        let held = Arc::new(tokio::sync::Barrier::new(4));
-        let holders: Vec<_> = (0..3).map(|_| {
+        let held = Arc::new(Semaphore::new(0));
+        let holder = || {
             let (pool, held) = (pool.clone(), held.clone());
             tokio::spawn(async move { hold(&pool, held).await })
-        }).collect();
-        eventually("two hold and one waits", || async {
-            let stats = pool.stats();
-            (stats.in_use, stats.waiting) == (2, 1)
+        };
+        let (first, second) = (holder(), holder());
+        eventually("two hold a connection", || async {
+            pool.sessions().iter().filter(|session| session.stage == SessionStage::Open).count() == 2
         }).await;
+        let third = holder();
+        eventually("one waits", || async { pool.stats().waiting == 1 }).await;
         let stats = pool.stats();
-        assert_eq!((stats.size, stats.idle, stats.opened), (2, 0, 2));
+        assert_eq!((stats.size, stats.idle, stats.in_use, stats.opened), (2, 0, 2, 2));
         let sessions = pool.sessions();
         assert_eq!(sessions.len(), 3, "{sessions:?}");
-        let stages = |wanted: SessionStage| sessions.iter().filter(|session| session.stage == wanted).count();
-        assert_eq!((stages(SessionStage::Open), stages(SessionStage::Waiting)), (2, 1));
+        let stages: Vec<_> = sessions.iter().map(|session| session.stage).collect();
+        assert_eq!(stages, [SessionStage::Open, SessionStage::Open, SessionStage::Waiting]);
         for session in &sessions {
             assert_eq!((session.operation, session.attempt), (concat!(module_path!(), "::hold"), 1));
             assert!(session.since <= std::time::SystemTime::now());
         }
         assert!(sessions.is_sorted_by_key(|session| session.id));
-        // The third holder is let in by a drop.
-        holders[0].abort();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
         eventually("the slot of a dropped session serves the next", || async {
-            pool.stats().waiting == 0 && pool.sessions().len() == 2
+            let sessions = pool.sessions();
+            sessions.len() == 2 && sessions.iter().all(|session| session.stage == SessionStage::Open)
         }).await;
-        assert_eq!(pool.stats().reaped, 1);
-        for _ in 0..2 {
-            let held = held.clone();
-            drop(tokio::spawn(async move { held.wait().await }));
-        }
-        let mut ended = 0;
-        for holder in holders {
-            ended += usize::from(holder.await.is_ok());
-        }
-        assert_eq!(ended, 2);
+        assert_eq!((pool.stats().waiting, pool.stats().reaped), (0, 1));
+        held.close();
+        second.await.unwrap().unwrap();
+        third.await.unwrap().unwrap();
         assert!(pool.sessions().is_empty());
         assert_eq!((pool.stats().in_use, pool.stats().idle), (0, 2));
     }
@@ -164,8 +171,8 @@ each_database! {
     async fn idle_connections_are_closed_down_to_the_minimum() {
         let place = Place::new().await;
         let pool = place.builder(4).min_connections(1).idle_timeout(MILLIS(150)).connect().await.unwrap();
-        let barrier = Arc::new(tokio::sync::Barrier::new(4));
-        for result in join_all((0..4).map(|_| hold(&pool, barrier.clone()))).await {
+        let barrier = Barrier::new(4);
+        for result in join_all((0..4).map(|_| meet(&pool, &barrier))).await {
             result.unwrap();
         }
         assert_eq!(pool.stats().size, 4);
@@ -246,8 +253,8 @@ each_database! {
                 })
             }
         }).connect().await.unwrap();
-        let barrier = Arc::new(tokio::sync::Barrier::new(3));
-        for result in join_all((0..3).map(|_| hold(&pool, barrier.clone()))).await {
+        let barrier = Barrier::new(3);
+        for result in join_all((0..3).map(|_| meet(&pool, &barrier))).await {
             result.unwrap();
         }
         touch(&pool).await.unwrap();
@@ -269,7 +276,7 @@ each_database! {
         sqlx::query("INSERT INTO notes VALUES (1, 'in time')").execute(&mut session).await.unwrap();
         let waiting = tokio::spawn({
             let pool = pool.clone();
-            async move { hold(&pool, Arc::new(tokio::sync::Barrier::new(1))).await }
+            async move { meet(&pool, &Barrier::new(1)).await }
         });
         eventually("another one waits for the slot", || async { pool.stats().waiting == 1 }).await;
         let closing = tokio::spawn({

@@ -123,7 +123,7 @@ each_database! {
     #[tokio::test]
     async fn a_full_pool_is_an_error_of_the_first_statement() {
         let place = Place::new().await;
-        let pool = place.builder(1).acquire_timeout(Duration::from_millis(100)).connect().await.unwrap();
+        let pool = place.builder(1).acquire_timeout(Duration::from_millis(500)).connect().await.unwrap();
         let mut one = pool.begin().await.unwrap();
         sqlx::query("SELECT 1").execute(&mut one).await.unwrap();
         let mut two = pool.begin().await.unwrap();

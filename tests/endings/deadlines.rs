@@ -316,6 +316,42 @@ mod without_an_answer {
         }
 
         #[with_session]
+        async fn gives_up(session: &mut Session, hole: &Proxy, panic: bool) -> Result<(), Error> {
+            note(session, 1).await?;
+            hole.hold();
+            if panic {
+                panic!("in the dark");
+            }
+            Err(transient())
+        }
+
+        /// Without a deadline too: no wait of a rollback is without an end.
+        #[tokio::test]
+        async fn from_a_black_hole_a_rollback_comes_back() {
+            let place = Place::new().await;
+            for panic in [false, true] {
+                let proxy = Proxy::before(&place.url).unwrap();
+                let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+                let began = Instant::now();
+                if panic {
+                    assert_eq!(panic_of(gives_up(&pool, &proxy, panic)).await, "in the dark");
+                } else {
+                    let error = gives_up(&pool, &proxy, panic).await.unwrap_err();
+                    assert_eq!((error.category(), error.outcome()), (Category::Capacity, Outcome::NotSent), "{error}");
+                }
+                let took = began.elapsed();
+                assert!(took < Duration::from_secs(1) + BUSY, "{took:?}");
+                assert_quiet(&pool);
+                assert_eq!(pool.stats().size, 0);
+                proxy.resume();
+                eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+            }
+            assert_eq!(place.count("notes").await, 0);
+            let gave_up = stats(concat!(module_path!(), "::gives_up"));
+            assert_eq!((gave_up.not_sent, gave_up.unknown, gave_up.panicked), (2, 0, 1), "{gave_up:?}");
+        }
+
+        #[with_session]
         async fn hangs(session: &mut Session, id: i64, hole: &Proxy, both: &tokio::sync::Barrier) -> Result<(), Error> {
             note(session, id).await?;
             both.wait().await;

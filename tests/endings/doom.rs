@@ -97,6 +97,111 @@ each_database! {
     }
 }
 
+/// `mem::forget` is safe, so it must be so here.
+mod leaked {
+    each_database! {
+        use std::time::{Duration, Instant};
+        use futures_util::StreamExt as _;
+        use steadfast::{with_session, Error, Outcome};
+
+        #[with_session]
+        async fn leaks_a_statement(session: &mut Session) -> Result<(), Error> {
+            sqlx::query("UPDATE accounts SET cents = 1 WHERE id = 1").execute(&mut *session).await?;
+            let mut statement = Box::pin(sqlx::query(SLOW).execute(&mut *session));
+            assert!(drop_after(statement.as_mut(), Duration::from_millis(50)).await.is_none());
+            std::mem::forget(statement);
+            Ok(())
+        }
+
+        #[with_session]
+        async fn leaks_a_stream(session: &mut Session) -> Result<(), Error> {
+            sqlx::query("UPDATE accounts SET cents = 1 WHERE id = 1").execute(&mut *session).await?;
+            let mut rows = sqlx::query("SELECT a.id FROM accounts a, accounts b, accounts c, accounts d").fetch(&mut *session);
+            rows.next().await.unwrap()?;
+            std::mem::forget(rows);
+            Err(transient())
+        }
+
+        #[tokio::test]
+        async fn statements_hold_no_slot_and_keep_nothing() {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            let began = Instant::now();
+            let error = leaks_a_statement(&pool).await.unwrap_err();
+            assert_eq!(error.outcome(), Outcome::RolledBack, "{error}");
+            leaks_a_stream(&pool).await.unwrap_err();
+            assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+            assert_quiet(&pool);
+            assert_eq!(place.open_transactions().await, 0);
+            assert_eq!(place.cents(1).await, 1000);
+            let mut next = pool.begin().await.unwrap();
+            sqlx::query("UPDATE accounts SET cents = 2 WHERE id = 1").execute(&mut next).await.unwrap();
+            next.commit().await.unwrap();
+            assert_eq!(place.cents(1).await, 2);
+        }
+    }
+}
+
+/// What only COMMIT finds.
+mod deferred {
+    use crate::support::*;
+    use steadfast::{Category, Error, Integrity, Outcome, PgSession, Phase, SqliteSession, with_session};
+
+    const TABLES: &str = "CREATE TABLE owners (id BIGINT PRIMARY KEY);
+        CREATE TABLE pets (id BIGINT PRIMARY KEY, owner BIGINT REFERENCES owners (id) DEFERRABLE INITIALLY DEFERRED)";
+
+    #[with_session]
+    async fn postgres_pet(session: &mut PgSession, owned: bool) -> Result<(), Error> {
+        sqlx::query("INSERT INTO pets VALUES (1, 7)").execute(&mut *session).await?;
+        if owned {
+            sqlx::query("INSERT INTO owners VALUES (7)").execute(&mut *session).await?;
+        }
+        Ok(())
+    }
+
+    #[with_session]
+    async fn sqlite_pet(session: &mut SqliteSession, owned: bool) -> Result<(), Error> {
+        sqlx::query("INSERT INTO pets VALUES (1, 7)").execute(&mut *session).await?;
+        if owned {
+            sqlx::query("INSERT INTO owners VALUES (7)").execute(&mut *session).await?;
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn refused(error: &Error) {
+        assert_eq!(error.category(), Category::Integrity(Integrity::ForeignKey), "{error}");
+        assert_eq!((error.phase(), error.outcome()), (Phase::Commit, Outcome::RolledBack));
+    }
+
+    #[tokio::test]
+    async fn postgres_a_deferred_constraint_rolls_back() {
+        let place = postgres::Place::new().await;
+        sqlx::raw_sql(TABLES).execute(&place.plain).await.unwrap();
+        let pool = place.pool(1).await;
+        refused(&postgres_pet(&pool, false).await.unwrap_err());
+        assert_quiet(&pool);
+        assert_eq!((place.count("pets").await, place.open_transactions().await), (0, 0));
+        postgres_pet(&pool, true).await.unwrap();
+        assert_eq!((place.count("pets").await, pool.stats().opened), (1, 1));
+        assert_eq!(stats("deferred::postgres_pet").rolled_back, 1);
+    }
+
+    /// SQLite leaves the transaction open then.
+    #[tokio::test]
+    async fn sqlite_a_deferred_constraint_rolls_back() {
+        let place = sqlite::Place::new().await;
+        sqlx::raw_sql(TABLES).execute(&place.plain).await.unwrap();
+        let pool = place.pool(1).await;
+        refused(&sqlite_pet(&pool, false).await.unwrap_err());
+        assert_quiet(&pool);
+        assert_eq!((place.count("pets").await, place.open_transactions().await), (0, 0));
+        sqlite_pet(&pool, true).await.unwrap();
+        assert_eq!((place.count("pets").await, pool.stats().opened), (1, 1));
+        assert_eq!(stats("deferred::sqlite_pet").rolled_back, 1);
+    }
+}
+
 /// The server rolls one of two sessions back that wait for each other.
 mod deadlocks {
     each_server! {

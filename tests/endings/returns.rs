@@ -1,7 +1,6 @@
 //! The body returns, fails or panics.
 
 each_database! {
-    use std::time::Duration;
     use steadfast::{with_session, Category, Error, Integrity, Outcome, Phase, SessionStage};
 
     async fn pay(session: &mut Session, id: i64, cents: i64) -> Result<(), sqlx::Error> {
@@ -111,7 +110,7 @@ each_database! {
     #[tokio::test]
     async fn a_body_without_a_statement_needs_no_connection() {
         let place = Place::new().await;
-        let pool = place.builder(1).acquire_timeout(Duration::from_millis(50)).connect().await.unwrap();
+        let pool = place.pool(1).await;
         let mut holder = pool.begin().await.unwrap();
         pay(&mut holder, 1, 1).await.unwrap();
         assert_eq!(pool.stats().in_use, 1, "the only slot is taken");

@@ -25,12 +25,8 @@
 //!
 //! Doom is a property of a level, not a state: a doomed level refuses statements with its first error until
 //! it is rolled back; where level 0, the transaction itself, is doomed, the session can only roll back.
-//!
-//! Invariants: a level is open only if all below it are; `rollback_to` and `release` name open levels; at
-//! most one of each is pending, and a deeper one never survives a shallower rollback.
 
-use std::fmt::Write as _;
-
+use super::levels::Levels;
 use crate::error::{Ends, Outcome, Summary};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,27 +88,16 @@ struct Kind {
     drop_dooms_session: bool,
 }
 
-#[derive(Debug, Default)]
-struct Level {
-    opened: bool,
-    doomed: Option<Summary>,
-}
-
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Life {
     state: State,
     flight: Flight,
-    /// The depth of the level that the latest statement ran in, until that level is left.
-    ran_at: Option<usize>,
     /// Whether some statement was not read to its end, so that its last word is not known.
     unseen: bool,
     kind: Kind,
     rollback_only: bool,
-    transaction: Level,
-    savepoints: Vec<Level>,
-    rollback_to: Option<usize>,
-    release: Option<usize>,
+    levels: Levels,
     /// What a failed COMMIT has already decided.
     fate: Option<Outcome>,
     /// An error has shown that the connection must not serve anybody else.
@@ -124,17 +109,13 @@ impl Life {
         Self {
             state: State::Unopened,
             flight: Flight::Yielded,
-            ran_at: None,
             unseen: false,
             kind: Kind {
                 in_transaction,
                 drop_dooms_session,
             },
             rollback_only: false,
-            transaction: Level::default(),
-            savepoints: Vec::new(),
-            rollback_to: None,
-            release: None,
+            levels: Levels::default(),
             fate: None,
             connection_ended: false,
         }
@@ -153,7 +134,7 @@ impl Life {
 
     /// How many savepoints the running body is inside of.
     pub(crate) fn depth(&self) -> usize {
-        self.savepoints.len()
+        self.levels.depth()
     }
 
     pub(crate) fn in_transaction(&self) -> bool {
@@ -175,33 +156,16 @@ impl Life {
 
     /// The first error of the outermost doomed level the running body is inside of.
     pub(crate) fn doom(&self) -> Option<&Summary> {
-        self.transaction.doomed.as_ref().or_else(|| {
-            self.savepoints
-                .iter()
-                .find_map(|level| level.doomed.as_ref())
-        })
+        self.levels.doom()
     }
 
     /// The first error of the transaction itself.
     pub(crate) fn session_doom(&self) -> Option<&Summary> {
-        self.transaction.doomed.as_ref()
+        self.levels.transaction_doom()
     }
 
     pub(crate) fn doom_session(&mut self, error: Summary) {
-        self.transaction.doomed.get_or_insert(error);
-    }
-
-    /// Dooms the level of the latest statement, which need not be the innermost by now. One that was left is
-    /// rolled back before anything else is sent.
-    fn doom_level(&mut self, error: Summary) {
-        let level = match self.ran_at {
-            Some(0) => Some(&mut self.transaction),
-            Some(depth) => self.savepoints.get_mut(depth - 1),
-            None => None,
-        };
-        if let Some(level) = level {
-            level.doomed.get_or_insert(error);
-        }
+        self.levels.doom_transaction(error);
     }
 
     fn become_(&mut self, next: State) {
@@ -237,7 +201,7 @@ impl Life {
     pub(crate) fn statement_sent(&mut self) {
         self.become_(State::InStatement);
         self.flight = Flight::Pending;
-        self.ran_at = Some(self.depth());
+        self.levels.run();
     }
 
     pub(crate) fn statement_polled(&mut self) {
@@ -262,7 +226,7 @@ impl Life {
             Ends::Nothing => {}
             // Outside of a transaction an error ends its own statement and nothing else.
             Ends::Level if !self.kind.in_transaction => {}
-            Ends::Level => self.doom_level(error()),
+            Ends::Level => self.levels.doom_latest(error()),
             Ends::Transaction => self.doom_session(error()),
             Ends::Connection => {
                 self.connection_ended = true;
@@ -291,7 +255,7 @@ impl Life {
             if self.kind.drop_dooms_session {
                 self.doom_session(Summary::dropped_statement());
             } else {
-                self.doom_level(Summary::dropped_statement());
+                self.levels.doom_latest(Summary::dropped_statement());
             }
         }
     }
@@ -313,81 +277,29 @@ impl Life {
 
     /// A nested body begins. Nothing is sent before its first statement.
     pub(crate) fn enter(&mut self) {
-        self.savepoints.push(Level::default());
+        self.levels.enter();
     }
 
-    /// The innermost nested body has ended well. It cannot where its level is doomed, or one around it: it is
-    /// rolled back, and the error that doomed that one is the answer.
+    /// The innermost nested body has ended well; see [`Levels::leave_well`].
     pub(crate) fn leave_well(&mut self) -> Result<(), Summary> {
         self.notice_drop();
-        let doom = self.doom().cloned();
-        let Some(level) = self.leave() else {
-            return Ok(());
-        };
-        let depth = self.savepoints.len() + 1;
-        if let Some(error) = doom {
-            self.undo(depth, level.opened);
-            return Err(error);
-        }
-        if level.opened {
-            self.release = Some(depth);
-        }
-        Ok(())
+        self.levels.leave_well()
     }
 
     /// The innermost nested body has failed, or was dropped. No await: this runs in `Drop`.
     pub(crate) fn leave_badly(&mut self) {
         self.notice_drop();
-        if let Some(level) = self.leave() {
-            self.undo(self.savepoints.len() + 1, level.opened);
-        }
+        self.levels.leave_badly();
     }
 
-    fn leave(&mut self) -> Option<Level> {
-        let level = self.savepoints.pop();
-        let depth = self.savepoints.len();
-        self.ran_at = self.ran_at.filter(|&ran_at| ran_at <= depth);
-        level
-    }
-
-    fn undo(&mut self, depth: usize, opened: bool) {
-        if opened {
-            self.rollback_to = Some(depth);
-            self.release = Some(depth);
-        }
-    }
-
-    /// What goes out ahead of the next user statement, if anything must. A RELEASE alone waits.
+    /// What goes out ahead of the next user statement, if anything must.
     pub(crate) fn prelude(&self) -> Option<String> {
-        let all_open = self.savepoints.iter().all(|level| level.opened);
-        if self.rollback_to.is_none() && all_open {
-            return None;
-        }
-        let mut sql = String::new();
-        if let Some(depth) = self.rollback_to {
-            let _ = write!(sql, "ROLLBACK TO SAVEPOINT steadfast_{depth}; ");
-        }
-        if let Some(depth) = self.release {
-            let _ = write!(sql, "RELEASE SAVEPOINT steadfast_{depth}; ");
-        }
-        for (index, level) in self.savepoints.iter().enumerate() {
-            if !level.opened {
-                let _ = write!(sql, "SAVEPOINT steadfast_{}; ", index + 1);
-            }
-        }
-        sql.truncate(sql.len() - 2);
-        Some(sql)
+        self.levels.batch()
     }
 
-    /// The batch is sent. From here on it counts as done: nothing else goes out before its answer, a failure
-    /// dooms the session, and a level that is dropped meanwhile must be undone although no answer has come.
     pub(crate) fn marking(&mut self) {
         self.become_(State::Marking);
-        self.rollback_to = None;
-        self.release = None;
-        for level in &mut self.savepoints {
-            level.opened = true;
-        }
+        self.levels.batch_sent();
     }
 
     pub(crate) fn marked(&mut self) {
@@ -404,10 +316,7 @@ impl Life {
     /// COMMIT is about to be sent: what must go ahead of it, and whether something was not seen to its end.
     pub(crate) fn committing(&mut self) -> (Option<String>, bool) {
         self.become_(State::Committing);
-        let undo = self
-            .rollback_to
-            .map(|depth| format!("ROLLBACK TO SAVEPOINT steadfast_{depth}; "));
-        (undo, self.unseen)
+        (self.levels.undoing(), self.unseen)
     }
 
     pub(crate) fn commit_failed(&mut self, fate: Outcome) {

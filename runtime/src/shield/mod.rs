@@ -1,10 +1,11 @@
 //! Everything that makes a session end in exactly one of commit or rollback.
 //!
-//! [`life`] decides, [`machine`] sends, [`owned`] keeps what was sent out of reach of whoever drops a future,
-//! [`reaper`] ends what nobody waits for, [`observe`] watches the user's statements, [`scanner`] refuses those
-//! that would end the transaction, [`body`] runs the user's function.
+//! [`life`] decides, with [`levels`] for what is nested; [`machine`] sends; [`owned`] keeps what was sent out of
+//! reach of whoever drops a future; [`reaper`] ends what nobody waits for; [`observe`] watches the user's
+//! statements; [`scanner`] refuses those that would end the transaction; [`body`] runs the user's function.
 
 mod body;
+mod levels;
 mod life;
 mod line;
 mod machine;

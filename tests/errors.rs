@@ -706,12 +706,27 @@ mod postgres_only {
             .execute(&place.plain).await.unwrap();
         let pool = place.pool(1).await;
         let error = run(&pool, "INSERT INTO late VALUES (1)").await.unwrap_err();
-        assert_eq!((error.category(), error.code()), (Category::Integrity(Integrity::Unique), Some("23505")));
-        assert_eq!((error.phase(), error.outcome()), (Phase::Commit, Outcome::RolledBack), "{error:?}");
-        assert_eq!((error.constraint(), error.table()), (Some("late_n_key"), Some("late")));
+        assert_eq!(
+            (error.category(), error.code()),
+            (Category::Integrity(Integrity::Unique), Some("23505"))
+        );
+        assert_eq!(
+            (error.phase(), error.outcome()),
+            (Phase::Commit, Outcome::RolledBack),
+            "{error:?}"
+        );
+        assert_eq!(
+            (error.constraint(), error.table()),
+            (Some("late_n_key"), Some("late"))
+        );
         assert!(!error.is_retryable());
-        assert_eq!((place.count("late").await, place.open_transactions().await), (1, 0));
-        let raw = in_sqlx(&pool, "INSERT INTO late VALUES (1)").await.unwrap_err();
+        assert_eq!(
+            (place.count("late").await, place.open_transactions().await),
+            (1, 0)
+        );
+        let raw = in_sqlx(&pool, "INSERT INTO late VALUES (1)")
+            .await
+            .unwrap_err();
         assert_eq!(Error::from(raw).outcome(), Outcome::RolledBack);
     }
 
@@ -721,18 +736,34 @@ mod postgres_only {
         sqlx::raw_sql("CREATE TABLE rooms (during INT4RANGE, CONSTRAINT rooms_once EXCLUDE USING gist (during WITH &&)); INSERT INTO rooms VALUES ('[1,5)')")
             .execute(&place.plain).await.unwrap();
         let pool = place.pool(1).await;
-        let error = run(&pool, "INSERT INTO rooms VALUES ('[4,9)')").await.unwrap_err();
-        assert_eq!((error.category(), error.code()), (Category::Integrity(Integrity::Exclusion), Some("23P01")));
-        assert_eq!((error.constraint(), error.table()), (Some("rooms_once"), Some("rooms")));
-        assert_eq!(error.user_message(), "This overlaps with something that already exists.");
+        let error = run(&pool, "INSERT INTO rooms VALUES ('[4,9)')")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.category(), error.code()),
+            (Category::Integrity(Integrity::Exclusion), Some("23P01"))
+        );
+        assert_eq!(
+            (error.constraint(), error.table()),
+            (Some("rooms_once"), Some("rooms"))
+        );
+        assert_eq!(
+            error.user_message(),
+            "This overlaps with something that already exists."
+        );
     }
 
     #[tokio::test]
     async fn a_rule_of_the_schemas_own_code() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
-        let error = run(&pool, "DO $$ BEGIN RAISE EXCEPTION 'no'; END $$").await.unwrap_err();
-        assert_eq!((error.category(), error.code()), (Category::Integrity(Integrity::Check), Some("P0001")));
+        let error = run(&pool, "DO $$ BEGIN RAISE EXCEPTION 'no'; END $$")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.category(), error.code()),
+            (Category::Integrity(Integrity::Check), Some("P0001"))
+        );
     }
 }
 
@@ -743,7 +774,9 @@ mod sqlite_only {
 
     #[with_session]
     async fn orphan(session: &mut Session) -> Result<(), Error> {
-        sqlx::query("INSERT INTO late VALUES (99)").execute(&mut *session).await?;
+        sqlx::query("INSERT INTO late VALUES (99)")
+            .execute(&mut *session)
+            .await?;
         Ok(())
     }
 
@@ -754,10 +787,27 @@ mod sqlite_only {
             .execute(&place.plain).await.unwrap();
         let pool = place.pool(1).await;
         let error = orphan(&pool).await.unwrap_err();
-        assert_eq!((error.category(), error.code()), (Category::Integrity(Integrity::ForeignKey), Some("787")));
-        assert_eq!((error.phase(), error.outcome()), (Phase::Commit, Outcome::RolledBack), "{error:?}");
-        assert_eq!((place.count("late").await, place.open_transactions().await), (0, 0));
-        sqlx::query("INSERT INTO notes VALUES (1, 'x')").execute(&pool).await.unwrap();
-        assert_eq!(place.count("notes").await, 1, "the connection was left clean");
+        assert_eq!(
+            (error.category(), error.code()),
+            (Category::Integrity(Integrity::ForeignKey), Some("787"))
+        );
+        assert_eq!(
+            (error.phase(), error.outcome()),
+            (Phase::Commit, Outcome::RolledBack),
+            "{error:?}"
+        );
+        assert_eq!(
+            (place.count("late").await, place.open_transactions().await),
+            (0, 0)
+        );
+        sqlx::query("INSERT INTO notes VALUES (1, 'x')")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert_eq!(
+            place.count("notes").await,
+            1,
+            "the connection was left clean"
+        );
     }
 }

@@ -283,15 +283,21 @@ mod by_name {
     use steadfast::{Error, with_session};
 
     async fn postgres_helper(executor: impl sqlx::PgExecutor<'_>) -> sqlx::Result<i64> {
-        sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(executor).await
+        sqlx::query_scalar("SELECT count(*) FROM accounts")
+            .fetch_one(executor)
+            .await
     }
 
     async fn mysql_helper(executor: impl sqlx::MySqlExecutor<'_>) -> sqlx::Result<i64> {
-        sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(executor).await
+        sqlx::query_scalar("SELECT count(*) FROM accounts")
+            .fetch_one(executor)
+            .await
     }
 
     async fn sqlite_helper(executor: impl sqlx::SqliteExecutor<'_>) -> sqlx::Result<i64> {
-        sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(executor).await
+        sqlx::query_scalar("SELECT count(*) FROM accounts")
+            .fetch_one(executor)
+            .await
     }
 
     #[with_session]
@@ -313,12 +319,30 @@ mod by_name {
     async fn helpers_that_name_one_database_take_sessions_and_pools() {
         let place = postgres::Place::new().await;
         let pool = place.pool(1).await;
-        assert_eq!((on_postgres(&pool).await.unwrap(), postgres_helper(&pool).await.unwrap()), (10, 10));
+        assert_eq!(
+            (
+                on_postgres(&pool).await.unwrap(),
+                postgres_helper(&pool).await.unwrap()
+            ),
+            (10, 10)
+        );
         let place = mysql::Place::new().await;
         let pool = place.pool(1).await;
-        assert_eq!((on_mysql(&pool).await.unwrap(), mysql_helper(&pool).await.unwrap()), (10, 10));
+        assert_eq!(
+            (
+                on_mysql(&pool).await.unwrap(),
+                mysql_helper(&pool).await.unwrap()
+            ),
+            (10, 10)
+        );
         let place = sqlite::Place::new().await;
         let pool = place.pool(1).await;
-        assert_eq!((on_sqlite(&pool).await.unwrap(), sqlite_helper(&pool).await.unwrap()), (10, 10));
+        assert_eq!(
+            (
+                on_sqlite(&pool).await.unwrap(),
+                sqlite_helper(&pool).await.unwrap()
+            ),
+            (10, 10)
+        );
     }
 }

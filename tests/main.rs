@@ -15,6 +15,13 @@ mod support;
 
 mod after_drop;
 mod endings;
+mod errors;
+mod executor;
+mod many;
+mod nesting;
+mod pool;
+mod retry;
 mod round_trips;
 mod savepoints;
+mod sqlite_waits;
 mod trickle;

@@ -538,14 +538,15 @@ mod servers {
             let runs = AtomicU32::new(0);
             macro_rules! in_doubt {
                 ($call:expr) => {{
-                    let fired = proxy.fired();
-                    proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
-                    let error = $call.await.unwrap_err();
-                    assert_eq!(proxy.fired(), fired + 1, "the COMMIT was cut off");
+                    proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
+                    let (result, ()) = tokio::join!($call, async {
+                        eventually("the server has committed", || async { place.count("notes").await == 1 }).await;
+                        assert!(proxy.cut() > 0);
+                    });
+                    let error = result.unwrap_err();
                     assert_eq!(Classify::outcome(&error), Some(Outcome::Unknown), "{error:?}");
                     assert_eq!(Classify::category(&error), Some(Category::CommitUnknown), "{error:?}");
                     assert_eq!(runs.swap(0, SeqCst), 1, "{}", stringify!($call));
-                    eventually("the server has committed", || async { place.count("notes").await == 1 }).await;
                     sqlx::query("DELETE FROM notes").execute(&place.plain).await.unwrap();
                 }};
             }
@@ -709,11 +710,18 @@ mod serialization {
     #[with_session(isolation = repeatable_read)]
     #[retry]
     async fn at_a_statement(session: &mut Session, plain: &Plain) -> Result<i64, Error> {
-        let cents: i64 = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1").fetch_one(&mut *session).await?;
+        let cents: i64 = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1")
+            .fetch_one(&mut *session)
+            .await?;
         if session.attempt() == 1 {
-            sqlx::query("UPDATE accounts SET cents = 5 WHERE id = 1").execute(plain).await?;
+            sqlx::query("UPDATE accounts SET cents = 5 WHERE id = 1")
+                .execute(plain)
+                .await?;
         }
-        sqlx::query("UPDATE accounts SET cents = $1 + 1 WHERE id = 1").bind(cents).execute(&mut *session).await?;
+        sqlx::query("UPDATE accounts SET cents = $1 + 1 WHERE id = 1")
+            .bind(cents)
+            .execute(&mut *session)
+            .await?;
         Ok(cents)
     }
 
@@ -721,9 +729,16 @@ mod serialization {
     async fn at_a_statement_is_retried() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
-        assert_eq!(at_a_statement(&pool, &place.plain).await.unwrap(), 5, "the second attempt saw the other's work");
+        assert_eq!(
+            at_a_statement(&pool, &place.plain).await.unwrap(),
+            5,
+            "the second attempt saw the other's work"
+        );
         assert_eq!(place.cents(1).await, 6);
-        assert_eq!(stats("serialization::at_a_statement").retried_after(Category::Conflict), 1);
+        assert_eq!(
+            stats("serialization::at_a_statement").retried_after(Category::Conflict),
+            1
+        );
     }
 
     /// Both read both rows, each writes one: only one of them may commit.
@@ -731,12 +746,21 @@ mod serialization {
         const SUM: &str = "SELECT sum(cents)::bigint FROM accounts WHERE id IN (1, 2)";
         let sum: i64 = sqlx::query_scalar(SUM).fetch_one(&mut *session).await?;
         if session.attempt() == 1 {
-            let mut other = plain.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?;
-            sqlx::query_scalar::<_, i64>(SUM).fetch_one(&mut *other).await?;
-            sqlx::query("UPDATE accounts SET cents = 0 WHERE id = 2").execute(&mut *other).await?;
+            let mut other = plain
+                .begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE")
+                .await?;
+            sqlx::query_scalar::<_, i64>(SUM)
+                .fetch_one(&mut *other)
+                .await?;
+            sqlx::query("UPDATE accounts SET cents = 0 WHERE id = 2")
+                .execute(&mut *other)
+                .await?;
             *opponent.lock().unwrap() = Some(other);
         }
-        sqlx::query("UPDATE accounts SET cents = $1 WHERE id = 1").bind(sum).execute(&mut *session).await?;
+        sqlx::query("UPDATE accounts SET cents = $1 WHERE id = 1")
+            .bind(sum)
+            .execute(&mut *session)
+            .await?;
         let other = opponent.lock().unwrap().take();
         if let Some(other) = other {
             other.commit().await?;
@@ -746,12 +770,20 @@ mod serialization {
 
     #[with_session(isolation = serializable)]
     #[retry]
-    async fn at_commit(session: &mut Session, plain: &Plain, opponent: &Opponent) -> Result<(), Error> {
+    async fn at_commit(
+        session: &mut Session,
+        plain: &Plain,
+        opponent: &Opponent,
+    ) -> Result<(), Error> {
         skew(session, plain, opponent).await
     }
 
     #[with_session(isolation = serializable)]
-    async fn at_commit_once(session: &mut Session, plain: &Plain, opponent: &Opponent) -> Result<(), Error> {
+    async fn at_commit_once(
+        session: &mut Session,
+        plain: &Plain,
+        opponent: &Opponent,
+    ) -> Result<(), Error> {
         skew(session, plain, opponent).await
     }
 
@@ -759,15 +791,32 @@ mod serialization {
     async fn at_commit_is_retried() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
-        let error = at_commit_once(&pool, &place.plain, &Opponent::default()).await.unwrap_err();
-        assert_eq!((error.code(), error.phase(), error.outcome()), (Some("40001"), Phase::Commit, Outcome::RolledBack));
-        assert_eq!((error.category(), error.is_retryable()), (Category::Conflict, true));
+        let error = at_commit_once(&pool, &place.plain, &Opponent::default())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.code(), error.phase(), error.outcome()),
+            (Some("40001"), Phase::Commit, Outcome::RolledBack)
+        );
+        assert_eq!(
+            (error.category(), error.is_retryable()),
+            (Category::Conflict, true)
+        );
         assert_eq!((place.cents(1).await, place.cents(2).await), (1000, 0));
 
-        at_commit(&pool, &place.plain, &Opponent::default()).await.unwrap();
-        assert_eq!(place.cents(1).await, 1000, "the sum as the second attempt saw it");
+        at_commit(&pool, &place.plain, &Opponent::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            place.cents(1).await,
+            1000,
+            "the sum as the second attempt saw it"
+        );
         let stats = stats("serialization::at_commit");
-        assert_eq!((stats.retried_after(Category::Conflict), stats.committed), (1, 1));
+        assert_eq!(
+            (stats.retried_after(Category::Conflict), stats.committed),
+            (1, 1)
+        );
     }
 }
 
@@ -782,10 +831,17 @@ mod sqlite_busy {
 
     #[with_session(read_only)]
     #[retry(fixed, base = "1ms", max = 3)]
-    async fn read(session: &mut Session, holder: &Mutex<SqliteConnection>) -> Result<(u32, i64), Error> {
-        let cents = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1").fetch_one(&mut *session).await;
+    async fn read(
+        session: &mut Session,
+        holder: &Mutex<SqliteConnection>,
+    ) -> Result<(u32, i64), Error> {
+        let cents = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1")
+            .fetch_one(&mut *session)
+            .await;
         if session.attempt() == 2 {
-            sqlx::raw_sql("COMMIT").execute(&mut *holder.lock().await).await?;
+            sqlx::raw_sql("COMMIT")
+                .execute(&mut *holder.lock().await)
+                .await?;
         }
         Ok((session.attempt(), cents?))
     }
@@ -795,12 +851,24 @@ mod sqlite_busy {
         let place = Place::new().await;
         place.plain.close().await;
         let options: SqliteConnectOptions = place.url.parse().unwrap();
-        let options = options.journal_mode(SqliteJournalMode::Delete).busy_timeout(Duration::from_secs(5));
+        let options = options
+            .journal_mode(SqliteJournalMode::Delete)
+            .busy_timeout(Duration::from_secs(5));
         let mut holder = SqliteConnection::connect_with(&options).await.unwrap();
-        let pool = Pool::builder().primary_with(options).connect().await.unwrap();
-        sqlx::raw_sql("BEGIN EXCLUSIVE; UPDATE accounts SET cents = 7 WHERE id = 1").execute(&mut holder).await.unwrap();
+        let pool = Pool::builder()
+            .primary_with(options)
+            .connect()
+            .await
+            .unwrap();
+        sqlx::raw_sql("BEGIN EXCLUSIVE; UPDATE accounts SET cents = 7 WHERE id = 1")
+            .execute(&mut holder)
+            .await
+            .unwrap();
         let (attempt, cents) = read(&pool, &Mutex::new(holder)).await.unwrap();
         assert_eq!((attempt, cents), (3, 7));
-        assert_eq!(stats("sqlite_busy::read").retried_after(Category::Conflict), 2);
+        assert_eq!(
+            stats("sqlite_busy::read").retried_after(Category::Conflict),
+            2
+        );
     }
 }

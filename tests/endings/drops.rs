@@ -355,7 +355,9 @@ mod waiting_for_a_lock {
 
     #[with_session]
     async fn writes(session: &mut Session) -> Result<(), Error> {
-        sqlx::query("INSERT INTO notes (id, body) VALUES (1, 'written')").execute(&mut *session).await?;
+        sqlx::query("INSERT INTO notes (id, body) VALUES (1, 'written')")
+            .execute(&mut *session)
+            .await?;
         Ok(())
     }
 
@@ -372,12 +374,17 @@ mod waiting_for_a_lock {
         writes(&pool).await.unwrap();
         assert_eq!(place.count("notes").await, 1);
         let written = stats(concat!(module_path!(), "::writes"));
-        assert_eq!((written.cancelled, written.committed, written.rolled_back), (1, 1, 1));
+        assert_eq!(
+            (written.cancelled, written.committed, written.rolled_back),
+            (1, 1, 1)
+        );
     }
 
     #[with_session]
     async fn commits(session: &mut Session) -> Result<(), Error> {
-        sqlx::query("INSERT INTO notes (id) VALUES (1)").execute(&mut *session).await?;
+        sqlx::query("INSERT INTO notes (id) VALUES (1)")
+            .execute(&mut *session)
+            .await?;
         Ok(())
     }
 
@@ -391,8 +398,16 @@ mod waiting_for_a_lock {
             .journal_mode(SqliteJournalMode::Delete)
             .busy_timeout(Duration::ZERO);
         let mut other = options.connect().await.unwrap();
-        other.execute("CREATE TABLE notes (id BIGINT PRIMARY KEY)").await.unwrap();
-        let pool = Pool::builder().primary_with(options).max_connections(1).connect().await.unwrap();
+        other
+            .execute("CREATE TABLE notes (id BIGINT PRIMARY KEY)")
+            .await
+            .unwrap();
+        let pool = Pool::builder()
+            .primary_with(options)
+            .max_connections(1)
+            .connect()
+            .await
+            .unwrap();
         other.execute("BEGIN; SELECT * FROM notes").await.unwrap();
         {
             let call = std::pin::pin!(commits(&pool));
@@ -405,9 +420,15 @@ mod waiting_for_a_lock {
         assert_eq!(stats(concat!(module_path!(), "::commits")).in_flight(), 1);
         other.execute("COMMIT").await.unwrap();
         quiet(&pool).await;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM notes").fetch_one(&mut other).await.unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM notes")
+            .fetch_one(&mut other)
+            .await
+            .unwrap();
         assert_eq!(count, 1, "once sent, COMMIT runs to its end");
         let committed = stats(concat!(module_path!(), "::commits"));
-        assert_eq!((committed.committed, committed.cancelled, committed.unknown), (1, 1, 0));
+        assert_eq!(
+            (committed.committed, committed.cancelled, committed.unknown),
+            (1, 1, 0)
+        );
     }
 }

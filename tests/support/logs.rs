@@ -83,7 +83,12 @@ impl<S: Subscriber> Layer<S> for Logs {
     fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        self.push(attributes.metadata(), attributes.metadata().name(), true, fields);
+        self.push(
+            attributes.metadata(),
+            attributes.metadata().name(),
+            true,
+            fields,
+        );
     }
 
     fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {

@@ -135,7 +135,10 @@ pub async fn drop_at_poll<F: Future>(future: F, polls: usize) -> Option<F::Outpu
 pub async fn panic_of<F: Future<Output: std::fmt::Debug>>(future: F) -> String {
     use futures_util::FutureExt as _;
 
-    let payload = std::panic::AssertUnwindSafe(future).catch_unwind().await.expect_err("it panics");
+    let payload = std::panic::AssertUnwindSafe(future)
+        .catch_unwind()
+        .await
+        .expect_err("it panics");
     match payload.downcast::<String>() {
         Ok(text) => *text,
         Err(payload) => (*payload.downcast::<&str>().expect("the panic's own text")).to_owned(),

@@ -153,7 +153,10 @@ impl Place {
 
     /// A user who may log in and do next to nothing, and the password.
     pub async fn user(&self) -> (String, String) {
-        let (user, password) = (format!("u{}", self.name), format!("canary{:016x}", fastrand::u64(..)));
+        let (user, password) = (
+            format!("u{}", self.name),
+            format!("canary{:016x}", fastrand::u64(..)),
+        );
         sqlx::raw_sql(AssertSqlSafe(format!(
             "CREATE USER {user}@'%' IDENTIFIED BY '{password}'; GRANT SELECT ON {}.notes TO {user}@'%'", self.name
         )))
@@ -175,7 +178,12 @@ async fn transactions(plain: &Plain) -> Vec<(i64, String)> {
         .unwrap();
     let sections = status.split("---TRANSACTION").skip(1);
     sections
-        .filter(|section| section.lines().next().is_some_and(|line| line.contains("ACTIVE")))
+        .filter(|section| {
+            section
+                .lines()
+                .next()
+                .is_some_and(|line| line.contains("ACTIVE"))
+        })
         .filter_map(|section| {
             let (_, rest) = section.split_once("thread id ")?;
             let (id, _) = rest.split_once(',')?;

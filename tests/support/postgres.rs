@@ -48,12 +48,8 @@ impl Place {
             .await
             .unwrap();
         admin.close().await.unwrap();
-        let url = format!(
-            "{server}?application_name={name}&options[search_path]={name}"
-        );
-        let plain_url = format!(
-            "{server}?application_name=plain&options[search_path]={name}"
-        );
+        let url = format!("{server}?application_name={name}&options[search_path]={name}");
+        let plain_url = format!("{server}?application_name=plain&options[search_path]={name}");
         let plain = sqlx::postgres::PgPoolOptions::new()
             .max_connections(3)
             .connect(&plain_url)
@@ -146,11 +142,17 @@ impl Place {
 
     /// A user who may log in and do nothing else, and the password.
     pub async fn user(&self) -> (String, String) {
-        let (user, password) = (format!("u{}", self.name), format!("canary{:016x}", fastrand::u64(..)));
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'; GRANT USAGE ON SCHEMA {} TO {user}", self.name)))
-            .execute(&self.plain)
-            .await
-            .unwrap();
+        let (user, password) = (
+            format!("u{}", self.name),
+            format!("canary{:016x}", fastrand::u64(..)),
+        );
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "CREATE ROLE {user} LOGIN PASSWORD '{password}'; GRANT USAGE ON SCHEMA {} TO {user}",
+            self.name
+        )))
+        .execute(&self.plain)
+        .await
+        .unwrap();
         (user, password)
     }
 }
@@ -170,11 +172,13 @@ pub async fn is_blocked(plain: &Plain, id: i64) {
 impl Place {
     /// Connections that this place's pools have open on the server.
     pub async fn connections(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%'")
-            .bind(&self.name)
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
+        sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%'",
+        )
+        .bind(&self.name)
+        .fetch_one(&self.plain)
+        .await
+        .unwrap()
     }
 
     /// Ends connections from outside, and waits until they are gone.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::SessionPool;
 use super::lease::Lease;
@@ -107,6 +107,7 @@ impl<DB: Backend> Custody<DB> {
         let now = Instant::now();
         let until = self.no_later(now + self.pool.settings().acquire_timeout);
         let busy_until = self.no_later(now + LOCK_TIMEOUT);
+        let mut answer_until = until;
         let mut pause = std::time::Duration::from_millis(1);
         loop {
             if !self.machine.holds_connection() {
@@ -126,17 +127,19 @@ impl<DB: Backend> Custody<DB> {
                     .map(|deadline| deadline.saturating_duration_since(Instant::now())),
                 ..self.begin
             };
-            let Err(error) = self.machine.open(begin, until).await else {
+            let Err(error) = self.machine.open(begin, answer_until).await else {
                 return Ok(());
             };
             let now = Instant::now();
             let again = match verdict(&error).ends {
                 _ if DB::is_busy(&error) && self.machine.holds_connection() => {
-                    if now + pause < busy_until {
-                        sleep(pause).await;
+                    // The last one shall answer too: a lock that is held is no connection that is lost.
+                    answer_until = busy_until + AFTER_DEADLINE;
+                    if now < busy_until {
+                        sleep_until((now + pause).min(busy_until)).await;
                         pause = (pause * 2).min(std::time::Duration::from_millis(50));
                     }
-                    now + pause < busy_until
+                    now < busy_until
                 }
                 // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
                 Ends::Connection => was_idle && now < until,

@@ -684,7 +684,7 @@ mod servers {
 
 /// Constraints that are checked at COMMIT, and those that only one database knows.
 mod postgres_only {
-    use crate::support::{postgres::*, *};
+    use crate::support::postgres::*;
     use steadfast::{Category, Error, Integrity, Outcome, Phase, with_session};
 
     #[with_session]
@@ -769,7 +769,7 @@ mod postgres_only {
 
 /// A foreign key of SQLite may be checked at COMMIT, which then keeps the transaction open.
 mod sqlite_only {
-    use crate::support::{sqlite::*, *};
+    use crate::support::sqlite::*;
     use steadfast::{Category, Error, Integrity, Outcome, Phase, with_session};
 
     #[with_session]

@@ -74,7 +74,7 @@ each_database! {
 
             assert_eq!(impl_helper($executor).await?, 3);
             assert_eq!(cents($executor, 1).await?, 1001);
-            let both = sqlx::query("SELECT 1").fetch_many($executor).map_ok(|step| matches!(step, Either::Right(_))).try_collect::<Vec<_>>().await?;
+            let both = Executor::fetch_many($executor, "SELECT 1").map_ok(|step| matches!(step, Either::Right(_))).try_collect::<Vec<_>>().await?;
             assert!(both.contains(&true));
             assert_eq!($executor.execute("DELETE FROM notes").await?.rows_affected(), 3, "text is a query too");
         }};

@@ -667,7 +667,7 @@ mod servers {
         }
 
         /// The server that is killed and started again.
-        type Server = std::sync::Arc<support::private::Server<Db>>;
+        type Server = std::sync::Arc<private::Server<Db>>;
 
         #[with_session]
         #[retry(max = 10)]
@@ -685,7 +685,7 @@ mod servers {
 
         #[tokio::test]
         async fn a_call_outlives_its_server() {
-            let server = std::sync::Arc::new(support::private::start::<Db>().await);
+            let server = std::sync::Arc::new(private::start::<Db>().await);
             let pool = Pool::connect(server.url()).await.unwrap();
             sqlx::raw_sql("CREATE TABLE things (id BIGINT PRIMARY KEY)").execute(&pool).await.unwrap();
             let attempts = through_a_restart(&pool, server.clone()).await.unwrap();

@@ -72,5 +72,6 @@ pub(crate) fn body_future(function: &Function) -> TokenStream {
         }
     };
     // As a block of the user's: where it is generated, errors about variables lose their names.
-    quote_spanned!(span=> async move { #edge #body })
+    // Behind the edge the body's own braces may count as unnecessary.
+    quote_spanned!(span=> async move { #edge #[allow(unused_braces)] #body })
 }

@@ -16,6 +16,12 @@ each_database! {
         Ok(tell(session))
     }
 
+    #[with_session(timeout = "5s")]
+    async fn stays(session: &mut Session) -> Result<(), Error> {
+        let _ = session;
+        std::future::pending().await
+    }
+
     #[with_session(timeout = "60s")]
     async fn longer(session: &mut Session) -> Result<Told, Error> {
         Ok(tell(session))
@@ -61,6 +67,8 @@ each_database! {
         assert_eq!(tell(&session).3, None);
         assert!(self::shorter(&mut session).await.unwrap().3.is_some());
         assert_eq!(tell(&session).3, None, "and takes it away again");
+        assert!(drop_at_poll(stays(&mut session), 1).await.is_none());
+        assert_eq!(tell(&session).3, None, "dropped, too");
         assert_eq!(format!("{session:?}"), format!(
             "Session {{ operation: \"steadfast::begin\", id: {}, attempt: 1, .. }}", session.id()
         ));

@@ -52,21 +52,6 @@ where
     }
 }
 
-/// Polls a future `polls` times, giving everything else a turn in between, and drops it. `Some` if it ended.
-pub async fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    for _ in 0..polls {
-        let polled =
-            std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context)))
-                .await;
-        if let std::task::Poll::Ready(output) = polled {
-            return Some(output);
-        }
-        tokio::task::yield_now().await;
-    }
-    None
-}
-
 /// Drops a future after some time, unless it has ended.
 pub async fn drop_after<F: Future>(future: F, after: Duration) -> Option<F::Output> {
     tokio::time::timeout(after, future).await.ok()

@@ -7,6 +7,7 @@ use std::time::Instant;
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::builder::AfterConnect;
@@ -18,8 +19,7 @@ use sqlx::Connection as _;
 /// One connection of the pool, in use or idle.
 pub(crate) struct Link<DB: Driver> {
     wire: Wire<DB>,
-    /// The runtime on which its socket was opened, and on which its reaper runs.
-    runtime: Handle,
+    home: Home,
     expires: Option<Instant>,
     /// When it was last in a session.
     used: Instant,
@@ -48,6 +48,31 @@ impl<DB: Driver> Link<DB> {
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// The runtime on which a connection's socket was opened, and on which its reaper runs.
+struct Home {
+    runtime: Handle,
+    /// A task that waits for nothing: it is over once its runtime has shut down, and nothing else tells that.
+    resident: AbortHandle,
+}
+
+impl Home {
+    fn here() -> Self {
+        let runtime = Handle::current();
+        let resident = runtime.spawn(std::future::pending::<()>()).abort_handle();
+        Self { runtime, resident }
+    }
+
+    fn has_shut_down(&self) -> bool {
+        self.resident.is_finished()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.resident.abort();
     }
 }
 
@@ -84,7 +109,7 @@ impl<DB: Backend> Manager for Connector<DB> {
         let now = Instant::now();
         Ok(Link {
             wire: Wire::new(connection, tag, Arc::clone(&self.line)),
-            runtime: Handle::current(),
+            home: Home::here(),
             expires: self
                 .settings
                 .max_lifetime
@@ -100,6 +125,12 @@ impl<DB: Backend> Manager for Connector<DB> {
         // The second line: an unproven wire never comes back, its lease takes it out.
         if !link.wire.is_proven() {
             return Err(RecycleError::message("the connection is not proven clean"));
+        }
+        // Its socket answers for as long as nobody has to wait for it: BEGIN may pass, and COMMIT not.
+        if link.home.has_shut_down() {
+            return Err(RecycleError::message(
+                "the connection's runtime has shut down",
+            ));
         }
         if link.is_expired(now) {
             return Err(RecycleError::message(
@@ -139,7 +170,7 @@ impl<DB: Backend> Lease<DB> {
     }
 
     pub(crate) fn runtime(&self) -> Option<Handle> {
-        self.link.as_ref().map(|link| link.runtime.clone())
+        self.link.as_ref().map(|link| link.home.runtime.clone())
     }
 
     /// Whether the connection was idle in the pool, so that its server may have gone since.

@@ -27,6 +27,11 @@ pub(crate) async fn every_option(session: &mut PgSession) -> Done<u64> {
     Ok(done.rows_affected())
 }
 
+// A single expression on the line of its braces.
+#[rustfmt::skip]
+#[with_session]
+async fn one_line(session: &mut PgSession, from: i64, to: i64) -> Result<i64, Error> { public(&mut *session, from, to).await }
+
 #[with_session]
 async fn generic<'a, T, const N: usize>(
     session: &mut PgSession,

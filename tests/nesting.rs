@@ -2,6 +2,7 @@
 
 mod calls;
 mod closures;
+mod control_statements;
 mod identity;
 mod mismatches;
 mod send;

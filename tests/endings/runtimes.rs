@@ -116,6 +116,27 @@ each_database! {
         }
     }
 
+    /// BEGIN could pass on such a connection, and the answer to COMMIT be lost.
+    #[test]
+    fn an_idle_connection_goes_with_its_runtime() {
+        let looker = single();
+        let place = looker.block_on(Place::new());
+        let runtime = threads();
+        let pool = runtime.block_on(async {
+            let pool = place.builder(2).connect().await.unwrap();
+            works(&pool).await.unwrap();
+            pool
+        });
+        drop(runtime);
+        looker.block_on(async {
+            works(&pool).await.unwrap();
+            works(&pool).await.unwrap();
+            assert_eq!((pool.stats().opened, pool.stats().size), (2, 1));
+            assert_eq!(place.cents(9).await, 1003);
+            assert_quiet(&pool);
+        });
+    }
+
     #[test]
     fn its_runtime_shuts_down_while_another_uses_it() {
         let place_runtime = single();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::SessionPool;
 use super::lease::Lease;
@@ -11,7 +11,7 @@ use super::registry::{Entry, Listing, SessionStage};
 use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
 use crate::backend::{Access, Backend, Begin};
 use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
-use crate::shield::{Committed, Machine, State};
+use crate::shield::{Busy, Committed, Machine, State};
 
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
 /// reaper on the runtime of the connection.
@@ -108,7 +108,7 @@ impl<DB: Backend> Custody<DB> {
         let until = self.no_later(now + self.pool.settings().acquire_timeout);
         let busy_until = self.no_later(now + LOCK_TIMEOUT);
         let mut answer_until = until;
-        let mut pause = std::time::Duration::from_millis(1);
+        let mut busy = Busy::until(busy_until);
         loop {
             if !self.machine.holds_connection() {
                 let turn = match self.begin.access {
@@ -135,11 +135,7 @@ impl<DB: Backend> Custody<DB> {
                 _ if DB::is_busy(&error) && self.machine.holds_connection() => {
                     // The last one shall answer too: a lock that is held is no connection that is lost.
                     answer_until = busy_until + AFTER_DEADLINE;
-                    if now < busy_until {
-                        sleep_until((now + pause).min(busy_until)).await;
-                        pause = (pause * 2).min(std::time::Duration::from_millis(50));
-                    }
-                    now < busy_until
+                    busy.wait().await
                 }
                 // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
                 Ends::Connection => was_idle && now < until,

@@ -1,22 +1,22 @@
 //! `&pool` as a sqlx executor: one statement in a session without a transaction.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use sqlx::{Execute, Executor, SqlStr};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::SessionPool;
 use super::custody::Custody;
 use super::registry::Entry;
+use super::settings::LOCK_TIMEOUT;
+use super::steps::{Slot, Steps};
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
 use crate::error::{Category, Ends, Error, Outcome, Phase, Verdict, verdict};
 use crate::operation::Operation;
-use crate::pool::settings::LOCK_TIMEOUT;
-use crate::shield::{WatchedFuture, WatchedStream, refuse};
+use crate::shield::{Busy, WatchedFuture, WatchedStream, refuse};
 
 /// What one statement on a pool is counted as.
 static AUTOCOMMIT: Operation = Operation::new("steadfast::autocommit");
@@ -42,7 +42,7 @@ impl<DB: Backend> SessionPool<DB> {
     ) -> Result<T, sqlx::Error> {
         refuse(&statement, false)?;
         let mut statement = statement;
-        let mut busy = Busy::new();
+        let mut busy = Busy::until(Instant::now() + LOCK_TIMEOUT);
         let mut custody = self.autocommit();
         loop {
             custody.entry().next_attempt();
@@ -50,38 +50,15 @@ impl<DB: Backend> SessionPool<DB> {
             let spare = DB::again(&statement);
             let (connection, observer) = custody.machine().statement();
             let result = WatchedFuture::<DB, T>::new(run(connection, statement), observer).await;
-            match (result, spare) {
-                (Err(error), Some(spare)) if busy.again(&error, DB::is_busy) => {
-                    busy.pause().await;
-                    statement = spare;
-                }
-                (result, _) => return end(result, custody).await,
+            if let (Err(error), Some(spare)) = (&result, spare)
+                && DB::is_busy(error)
+                && busy.wait().await
+            {
+                statement = spare;
+                continue;
             }
+            return end(result, custody).await;
         }
-    }
-}
-
-/// How long a statement goes on being refused by another process's lock.
-struct Busy {
-    until: Instant,
-    pause: std::time::Duration,
-}
-
-impl Busy {
-    fn new() -> Self {
-        Self {
-            until: Instant::now() + LOCK_TIMEOUT,
-            pause: std::time::Duration::from_millis(1),
-        }
-    }
-
-    fn again(&self, error: &sqlx::Error, is_busy: fn(&sqlx::Error) -> bool) -> bool {
-        is_busy(error) && Instant::now() + self.pause < self.until
-    }
-
-    async fn pause(&mut self) {
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(std::time::Duration::from_millis(50));
     }
 }
 
@@ -120,7 +97,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
         let run = async move {
             refuse(&statement, false)?;
             let mut statement = statement;
-            let mut busy = Busy::new();
+            let mut busy = Busy::until(Instant::now() + LOCK_TIMEOUT);
             let mut custody = self.autocommit();
             loop {
                 custody.entry().next_attempt();
@@ -143,21 +120,18 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                     }
                 };
                 drop(stream);
-                match (failed, spare) {
-                    (Some(error), Some(spare))
-                        if !has_answered && busy.again(&error, DB::is_busy) =>
-                    {
-                        busy.pause().await;
-                        statement = spare;
-                    }
-                    (failed, _) => return end(failed.map_or(Ok(()), Err), custody).await,
+                if let (Some(error), Some(spare)) = (&failed, spare)
+                    && !has_answered
+                    && DB::is_busy(error)
+                    && busy.wait().await
+                {
+                    statement = spare;
+                    continue;
                 }
+                return end(failed.map_or(Ok(()), Err), custody).await;
             }
         };
-        Box::pin(Steps::<DB> {
-            run: Some(Box::pin(run)),
-            slot,
-        })
+        Box::pin(Steps::<DB>::new(Box::pin(run), slot))
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -226,74 +200,5 @@ async fn end<DB: Backend, T>(
             Ok(value)
         }
         Err(error) => Err(end_failed(custody, error).await),
-    }
-}
-
-/// Hands one step at a time from the future that runs a statement to the stream that it is read as.
-struct Slot<T>(Arc<Mutex<Option<T>>>);
-
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<T> Clone for Slot<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Slot<T> {
-    fn take(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Gives a step and waits until it has been taken. No wake is needed: the reader has the step, and polls
-    /// again when it wants another.
-    async fn give(&self, step: T) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
-        std::future::poll_fn(|_| {
-            let taken = self
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_none();
-            if taken {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-}
-
-/// A future that owns its session, read as a stream: a stream that borrows from what it owns cannot be
-/// written without `unsafe`.
-struct Steps<'e, DB: Backend> {
-    run: Option<BoxFuture<'e, Result<(), sqlx::Error>>>,
-    slot: Slot<Step<DB>>,
-}
-
-impl<DB: Backend> Stream for Steps<'_, DB> {
-    type Item = Result<Step<DB>, sqlx::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let Some(run) = &mut this.run else {
-            return Poll::Ready(None);
-        };
-        let ended = run.as_mut().poll(context);
-        if let Some(step) = this.slot.take() {
-            return Poll::Ready(Some(Ok(step)));
-        }
-        match ended {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(result) => {
-                this.run = None;
-                Poll::Ready(result.err().map(Err))
-            }
-        }
     }
 }

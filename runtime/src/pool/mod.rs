@@ -12,6 +12,7 @@ mod maintenance;
 mod registry;
 mod settings;
 mod stats;
+mod steps;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -5,6 +5,7 @@
 //! statements; [`scanner`] refuses those that would end the transaction; [`body`] runs the user's function.
 
 mod body;
+mod busy;
 mod levels;
 mod life;
 mod line;
@@ -17,6 +18,7 @@ mod scanner;
 mod wire;
 
 pub use body::{Ended, Limits, Shielded, shielded};
+pub(crate) use busy::Busy;
 pub(crate) use life::State;
 pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};

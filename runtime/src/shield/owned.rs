@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::busy::Busy;
 use super::reaper;
 use super::wire::Carrier;
 use crate::backend::{Begin, BoxFuture, Driver};
@@ -126,19 +127,17 @@ impl<L> Owned<L> {
             let mut batch = undo.unwrap_or_default();
             batch.push_str(&commit);
             DB::permit_commit(&wire.tag);
-            let mut pause = Duration::from_millis(1);
+            let mut busy = Busy::until(busy_until);
             let answer = loop {
-                let answer = timeout_at(until, quiet_batch::<DB>(wire, batch.clone().into())).await;
-                match &answer {
-                    Ok(Err(error)) if DB::is_busy(error) && Instant::now() < busy_until => {
-                        sleep(pause).await;
-                        pause = (pause * 2).min(Duration::from_millis(50));
-                        // What was to be undone is undone; only the COMMIT was refused.
-                        batch.clear();
-                        batch.push_str(&commit);
-                    }
-                    _ => break answer,
+                let sent = Cow::Owned(batch.clone());
+                let answer = timeout_at(until, quiet_batch::<DB>(wire, sent)).await;
+                let refused = matches!(&answer, Ok(Err(error)) if DB::is_busy(error));
+                if !refused || !busy.wait().await {
+                    break answer;
                 }
+                // What was to be undone is undone; only the COMMIT was refused.
+                batch.clear();
+                batch.push_str(&commit);
             };
             if matches!(answer, Ok(Ok(()))) {
                 wire.mark_proven();

@@ -1,0 +1,46 @@
+//! The body leaks its statements: `mem::forget` is safe, so it must be so here.
+
+each_database! {
+    use std::time::{Duration, Instant};
+    use futures_util::StreamExt as _;
+    use steadfast::{with_session, Error, Outcome};
+
+    #[with_session]
+    async fn leaks_a_statement(session: &mut Session) -> Result<(), Error> {
+        sqlx::query("UPDATE accounts SET cents = 1 WHERE id = 1").execute(&mut *session).await?;
+        let mut statement = Box::pin(sqlx::query(SLOW).execute(&mut *session));
+        assert!(drop_after(statement.as_mut(), Duration::from_millis(50)).await.is_none());
+        std::mem::forget(statement);
+        Ok(())
+    }
+
+    #[with_session]
+    async fn leaks_a_stream(session: &mut Session) -> Result<(), Error> {
+        sqlx::query("UPDATE accounts SET cents = 1 WHERE id = 1").execute(&mut *session).await?;
+        let mut rows = sqlx::query("SELECT a.id FROM accounts a, accounts b, accounts c, accounts d").fetch(&mut *session);
+        rows.next().await.unwrap()?;
+        std::mem::forget(rows);
+        Err(transient())
+    }
+
+    #[tokio::test]
+    async fn statements_hold_no_slot_and_keep_nothing() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let began = Instant::now();
+        let error = leaks_a_statement(&pool).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::RolledBack, "{error}");
+        // On SQLite the driver's thread waits for ever to hand over a row, inside of the transaction.
+        if NAME != "sqlite" {
+            leaks_a_stream(&pool).await.unwrap_err();
+        }
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert_quiet(&pool);
+        assert_eq!(place.open_transactions().await, 0);
+        assert_eq!(place.cents(1).await, 1000);
+        let mut next = pool.begin().await.unwrap();
+        sqlx::query("UPDATE accounts SET cents = 2 WHERE id = 1").execute(&mut next).await.unwrap();
+        next.commit().await.unwrap();
+        assert_eq!(place.cents(1).await, 2);
+    }
+}

@@ -1,0 +1,170 @@
+//! The server does not answer: to COMMIT, or from a black hole.
+
+each_server! {
+    use std::time::{Duration, Instant};
+    use steadfast::{with_session, Category, Error, Outcome};
+    use xtask::proxy::{Fault, Proxy};
+
+    const BUSY: Duration = Duration::from_millis(500);
+
+    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
+        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
+            .bind(id).bind(format!("note {id}")).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    #[with_session(timeout = "200ms")]
+    async fn commits(session: &mut Session, id: i64) -> Result<(), Error> {
+        note(session, id).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn to_commit_the_outcome_is_unknown_and_the_counters_learn_it() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+        proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
+        let began = Instant::now();
+        let error = commits(&pool, 1).await.unwrap_err();
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(300) + BUSY, "{took:?}");
+        assert_eq!((error.category(), error.outcome()), (Category::CommitUnknown, Outcome::Unknown), "{error}");
+        assert!(!error.is_retryable());
+        assert_eq!(proxy.fired(), 1);
+        assert_eq!(place.count("notes").await, 1, "it was applied");
+        assert_eq!(pool.sessions().len(), 1, "COMMIT goes on");
+        assert_eq!(stats(concat!(module_path!(), "::commits")).in_flight(), 1);
+        proxy.resume();
+        quiet(&pool).await;
+        let committed = stats(concat!(module_path!(), "::commits"));
+        assert_eq!((committed.committed, committed.unknown), (1, 0), "{committed:?}");
+        assert_eq!(committed.failed(Category::CommitUnknown), 1, "the caller was told so");
+        assert_eq!(pool.stats().opened, 1, "proven by its answer, it serves on");
+        commits(&pool, 2).await.unwrap();
+    }
+
+    #[with_session]
+    async fn endless(session: &mut Session, id: i64) -> Result<(), Error> {
+        note(session, id).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn to_commit_without_a_deadline_the_commit_timeout_holds() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(1)
+            .commit_timeout(Duration::from_millis(250)).connect().await.unwrap();
+        proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldBefore);
+        let began = Instant::now();
+        let error = endless(&pool, 1).await.unwrap_err();
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(250) && took < Duration::from_millis(350) + BUSY, "{took:?}");
+        assert_eq!((error.category(), error.outcome()), (Category::CommitUnknown, Outcome::Unknown), "{error}");
+        assert_eq!(proxy.fired(), 1);
+        assert!(quiet(&pool).await < Duration::from_secs(1), "the slot is free");
+        assert_eq!(stats(concat!(module_path!(), "::endless")).unknown, 1);
+        endless(&pool, 2).await.unwrap();
+        proxy.resume();
+        eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+    }
+
+    #[with_session(timeout = "200ms")]
+    async fn asks(session: &mut Session, id: i64, hole: &Proxy) -> Result<(), Error> {
+        note(session, id).await?;
+        if id == 1 {
+            hole.hold();
+        }
+        sqlx::query("SELECT 1").execute(&mut *session).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn from_a_black_hole_the_caller_is_back_and_the_slot_free() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+        let began = Instant::now();
+        let error = asks(&pool, 1, &proxy).await.unwrap_err();
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(300) + BUSY, "{took:?}");
+        assert_eq!(error.category(), Category::Timeout, "{error}");
+        assert_eq!(error.outcome(), Outcome::NotSent, "nothing is proven");
+        assert!(!pool.sessions().is_empty(), "the reaper is still at it");
+        let took = quiet(&pool).await;
+        assert!(took < Duration::from_millis(1500), "the slot is free within a second: {took:?}");
+        proxy.resume();
+        eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+        assert_eq!(place.count("notes").await, 0);
+        asks(&pool, 2, &proxy).await.unwrap();
+        let asked = stats(concat!(module_path!(), "::asks"));
+        assert_eq!((asked.not_sent, asked.committed, asked.unknown), (1, 1, 0), "{asked:?}");
+    }
+
+    #[with_session]
+    async fn gives_up(session: &mut Session, hole: &Proxy, panic: bool) -> Result<(), Error> {
+        note(session, 1).await?;
+        hole.hold();
+        if panic {
+            panic!("in the dark");
+        }
+        Err(transient())
+    }
+
+    /// Without a deadline too: no wait of a rollback is without an end.
+    #[tokio::test]
+    async fn from_a_black_hole_a_rollback_comes_back() {
+        let place = Place::new().await;
+        for panic in [false, true] {
+            let proxy = Proxy::before(&place.url).unwrap();
+            let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+            let began = Instant::now();
+            if panic {
+                assert_eq!(panic_of(gives_up(&pool, &proxy, panic)).await, "in the dark");
+            } else {
+                let error = gives_up(&pool, &proxy, panic).await.unwrap_err();
+                assert_eq!((error.category(), error.outcome()), (Category::Capacity, Outcome::NotSent), "{error}");
+            }
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(1) + BUSY, "{took:?}");
+            assert_quiet(&pool);
+            assert_eq!(pool.stats().size, 0);
+            proxy.resume();
+            eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+        }
+        assert_eq!(place.count("notes").await, 0);
+        let gave_up = stats(concat!(module_path!(), "::gives_up"));
+        assert_eq!((gave_up.not_sent, gave_up.unknown, gave_up.panicked), (2, 0, 1), "{gave_up:?}");
+    }
+
+    #[with_session]
+    async fn hangs(session: &mut Session, id: i64, hole: &Proxy, both: &tokio::sync::Barrier) -> Result<(), Error> {
+        note(session, id).await?;
+        both.wait().await;
+        hole.hold();
+        sqlx::query("SELECT 1").execute(&mut *session).await?;
+        Ok(())
+    }
+
+    /// The fault of a hung server with plain sqlx: two timed-out queries empty a pool of 2 for good.
+    #[tokio::test]
+    async fn from_a_black_hole_dropped_calls_free_their_slots() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(2).connect().await.unwrap();
+        let both = tokio::sync::Barrier::new(2);
+        let (one, two) = tokio::join!(
+            drop_after(hangs(&pool, 1, &proxy, &both), Duration::from_millis(300)),
+            drop_after(hangs(&pool, 2, &proxy, &both), Duration::from_millis(300)),
+        );
+        assert!(one.is_none() && two.is_none());
+        assert_eq!(pool.sessions().len(), 2);
+        let took = quiet(&pool).await;
+        assert!(took < Duration::from_millis(1500), "{took:?}");
+        assert_eq!(pool.stats().size, 0, "nothing that hung is used again");
+        proxy.resume();
+        eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+        assert_eq!(place.count("notes").await, 0);
+    }
+}

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{
     Attribute, FnArg, Pat, PatIdent, PatType, ReceiverKind, ReturnType, Signature, Token, Type,
-    Visibility, token,
+    Visibility, braced, token,
 };
 
 use crate::{spans, types};
@@ -26,8 +26,7 @@ impl Parse for Function {
         let visibility = input.parse()?;
         let signature = input.parse()?;
         let body = if input.peek(token::Brace) {
-            let group: Group = input.parse()?;
-            Some(peel(&group, &mut attributes)?)
+            Some(body(input, &mut attributes)?)
         } else {
             input.parse::<Token![;]>()?;
             None
@@ -41,20 +40,18 @@ impl Parse for Function {
     }
 }
 
-/// Moves the inner attributes of a body (`#![allow(…)]`) to the function, where they mean the same:
-/// the body is going to stand inside a block, which takes none.
-fn peel(group: &Group, attributes: &mut Vec<Attribute>) -> syn::Result<Group> {
-    let parse = |input: ParseStream<'_>| {
-        let inner = input.call(Attribute::parse_inner)?;
-        Ok((inner, input.parse::<TokenStream>()?))
-    };
-    let (inner, rest) = syn::parse::Parser::parse2(parse, group.stream())?;
+/// The body, also where it is the `$body:block` of a `macro_rules!`. Its inner attributes (`#![allow(…)]`) move to
+/// the function, where they mean the same: the body is going to stand inside a block, which takes none.
+fn body(input: ParseStream<'_>, attributes: &mut Vec<Attribute>) -> syn::Result<Group> {
+    let content;
+    let braces = braced!(content in input);
+    let inner = content.call(Attribute::parse_inner)?;
     attributes.extend(inner.into_iter().map(|mut attribute| {
         attribute.style = syn::AttrStyle::Outer;
         attribute
     }));
-    let mut body = Group::new(Delimiter::Brace, rest);
-    body.set_span(group.span());
+    let mut body = Group::new(Delimiter::Brace, content.parse()?);
+    body.set_span(braces.span.join());
     Ok(body)
 }
 

@@ -118,20 +118,16 @@ async fn keep_alive<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
 
 /// Opens connections up to the minimum.
 async fn refill<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
-    let missing = (settings.min_connections as usize).saturating_sub(shared.links.status().size);
-    let mut opened = Vec::new();
-    let idle = shared.links.status().available;
-    for _ in 0..idle + missing {
-        if shared.links.status().size >= settings.min_connections as usize {
-            break;
-        }
-        let timeouts = Timeouts {
-            wait: Some(Duration::ZERO),
-            create: Some(settings.acquire_timeout),
-            recycle: Some(PING_TIMEOUT),
-        };
+    let timeouts = Timeouts {
+        wait: Some(Duration::ZERO),
+        create: Some(settings.acquire_timeout),
+        recycle: Some(PING_TIMEOUT),
+    };
+    // Held until the end: an idle connection that is taken makes room for none, and must not be taken twice.
+    let mut taken = Vec::new();
+    while shared.links.status().size < settings.min_connections as usize {
         match shared.links.timeout_get(&timeouts).await {
-            Ok(link) => opened.push(link),
+            Ok(link) => taken.push(link),
             Err(_) => break,
         }
     }

@@ -25,12 +25,15 @@ impl<DB: Backend> SessionPool<DB> {
     ) -> Result<Lease<DB>, Error> {
         let began = Instant::now();
         expect_runtime()?;
-        self.shared.keep_maintained();
         let mut reconnect = Reconnect::new();
         let mut last = None;
         loop {
             match timeout_at(until, self.shared.links.get()).await {
-                Ok(Ok(link)) => return Ok(Lease::new(link, turn)),
+                Ok(Ok(link)) => {
+                    // From the first connection on: before it there is nothing to maintain.
+                    self.shared.keep_maintained();
+                    return Ok(Lease::new(link, turn));
+                }
                 Ok(Err(PoolError::Backend(error))) => {
                     let again = Instant::now() + reconnect.pause();
                     // A SQLite file that another process is just switching to WAL answers BUSY.

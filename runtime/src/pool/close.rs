@@ -37,9 +37,7 @@ impl<DB: Backend> SessionPool<DB> {
         let idle = links.retain(|_, _| false).removed;
         links.close();
         self.shared.closing.notify_waiters();
-        if let Some(maintenance) = self.shared.maintenance.get() {
-            maintenance.abort();
-        }
+        self.shared.end_maintenance();
         for link in idle {
             link.close().await;
         }

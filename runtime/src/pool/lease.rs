@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
+use sqlx::Connection as _;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::builder::AfterConnect;
+use super::home::Home;
 use super::settings::{FAREWELL, PING_TIMEOUT, Settings, jittered};
 use crate::backend::{Backend, Driver};
 use crate::shield::{Carrier, ControlLine, Wire};
-use sqlx::Connection as _;
 
 /// One connection of the pool, in use or idle.
 pub(crate) struct Link<DB: Driver> {
@@ -48,31 +48,6 @@ impl<DB: Driver> Link<DB> {
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
-    }
-}
-
-/// The runtime on which a connection's socket was opened, and on which its reaper runs.
-struct Home {
-    runtime: Handle,
-    /// A task that waits for nothing: it is over once its runtime has shut down, and nothing else tells that.
-    resident: AbortHandle,
-}
-
-impl Home {
-    fn here() -> Self {
-        let runtime = Handle::current();
-        let resident = runtime.spawn(std::future::pending::<()>()).abort_handle();
-        Self { runtime, resident }
-    }
-
-    fn has_shut_down(&self) -> bool {
-        self.resident.is_finished()
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.resident.abort();
     }
 }
 
@@ -170,7 +145,7 @@ impl<DB: Backend> Lease<DB> {
     }
 
     pub(crate) fn runtime(&self) -> Option<Handle> {
-        self.link.as_ref().map(|link| link.home.runtime.clone())
+        self.link.as_ref().map(|link| link.home.runtime())
     }
 
     /// Whether the connection was idle in the pool, so that its server may have gone since.

@@ -1,9 +1,10 @@
 //! What a pool does when nobody asks: idle connections are closed or kept alive.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::Timeouts;
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::Shared;
@@ -11,12 +12,27 @@ use super::settings::{PING_TIMEOUT, Settings, jittered};
 use crate::backend::Backend;
 
 impl<DB: Backend> Shared<DB> {
-    /// Starts the pool's one task, on the runtime of the first session.
+    /// Starts the pool's one task where it does not run, on the runtime of the session that asks.
     pub(super) fn keep_maintained(self: &Arc<Self>) {
-        self.maintenance.get_or_init(|| {
+        let mut maintenance = self.maintenance();
+        // A pool may outlive the runtime of its first session.
+        if maintenance.as_ref().is_none_or(AbortHandle::is_finished) && !self.links.is_closed() {
             let settings = self.links.manager().settings;
-            tokio::spawn(maintain(Arc::downgrade(self), settings)).abort_handle()
-        });
+            let task = tokio::spawn(maintain(Arc::downgrade(self), settings));
+            *maintenance = Some(task.abort_handle());
+        }
+    }
+
+    fn maintenance(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.maintenance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn end_maintenance(&self) {
+        if let Some(task) = self.maintenance().take() {
+            task.abort();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod close;
 mod custody;
 mod executor;
 mod gate;
+mod home;
 mod lease;
 mod maintenance;
 mod registry;
@@ -15,7 +16,7 @@ mod stats;
 mod steps;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use deadpool::Runtime;
 use deadpool::managed::{Pool, PoolConfig, QueueMode, Timeouts};
@@ -84,7 +85,7 @@ pub(crate) struct Shared<DB: Backend> {
     gate: Option<Arc<Semaphore>>,
     /// Wakes those who wait at the gate, which is not this pool's alone.
     closing: Notify,
-    maintenance: OnceLock<AbortHandle>,
+    maintenance: Mutex<Option<AbortHandle>>,
 }
 
 impl<DB: Backend> SessionPool<DB> {
@@ -160,7 +161,7 @@ impl<DB: Backend> SessionPool<DB> {
                 tally: Tally::default(),
                 gate,
                 closing: Notify::new(),
-                maintenance: OnceLock::new(),
+                maintenance: Mutex::default(),
             }),
         })
     }
@@ -248,8 +249,6 @@ impl<DB: Backend> fmt::Debug for SessionPool<DB> {
 
 impl<DB: Backend> Drop for Shared<DB> {
     fn drop(&mut self) {
-        if let Some(maintenance) = self.maintenance.get() {
-            maintenance.abort();
-        }
+        self.end_maintenance();
     }
 }

@@ -50,6 +50,23 @@ each_database! {
         assert!(place.builder(0).connect_lazy().is_err(), "a lazy pool is checked too");
     }
 
+    #[with_session(timeout = "4000000000000h")]
+    async fn touch_in_an_age(session: &mut Session) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&mut *session).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn no_limit_is_too_long() {
+        let place = Place::new().await;
+        let pool = place.builder(1)
+            .acquire_timeout(Duration::MAX).commit_timeout(Duration::MAX).idle_timeout(Duration::MAX)
+            .max_lifetime(Duration::MAX).keepalive(Duration::MAX).ping_after(Duration::MAX)
+            .connect().await.unwrap();
+        touch_in_an_age(&pool).await.unwrap();
+        touch(&pool).await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_wrong_url_shows_the_right_one() {
         let (right, wrong) = match NAME {

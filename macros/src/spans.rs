@@ -4,9 +4,10 @@
 //! trips is shown at the one token that is to blame, and still known as generated: no lint takes it for the
 //! user's code.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{GenericArgument, PathArguments, Type};
+use syn::{Expr, GenericArgument, PathArguments, Type};
 
 use crate::types;
 
@@ -31,6 +32,16 @@ pub(crate) fn gather(tokens: TokenStream, span: Span) -> TokenStream {
         }
     });
     moved.collect()
+}
+
+/// A reference to an expression of the user's, shown where the expression stands.
+pub(crate) fn lent(expression: &Expr) -> TokenStream {
+    let tokens = expression.to_token_stream();
+    let last = tokens.clone().into_iter().last();
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    // The compiler joins the span of the `&`, at the first token, with this one.
+    group.set_span(last.as_ref().map_or_else(Span::mixed_site, at));
+    quote_spanned!(at(expression)=> &#group)
 }
 
 /// The error type of a return type as it is written: its second argument, or all of it behind an alias.

@@ -1,18 +1,31 @@
 //! "Did you mean": the nearest known word to one that is not known.
 
-/// The candidate that `word` was most likely meant to be, if one is near enough to be worth a line.
+/// The candidate that `word` was most likely meant to be, if one is near enough to be worth a line. Case is no
+/// difference: `NotFound` is `not_found`.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    let word = word.to_lowercase();
     // A third of the word may be wrong: more than that suggests words that merely look alike.
     let limit = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter_map(|candidate| {
+            let distance = distance(&word, candidate);
+            let near = distance <= limit || adorned(&word, candidate);
+            near.then_some((distance, candidate))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether `word` is the candidate with more said before or after it: `max_attempts`, `unique_violation`.
+fn adorned(word: &str, candidate: &str) -> bool {
+    let before = word.strip_prefix(candidate);
+    let after = word.strip_suffix(candidate);
+    before.is_some_and(|rest| rest.starts_with('_'))
+        || after.is_some_and(|rest| rest.ends_with('_'))
 }
 
 /// Edits between two words: a letter added, lost, changed, or two neighbours swapped.
@@ -58,6 +71,19 @@ mod tests {
         assert_eq!(nearest("readonly", OPTIONS), Some("read_only"));
         assert_eq!(nearest("time_out", OPTIONS), Some("timeout"));
         assert_eq!(nearest("pol", OPTIONS), Some("pool"));
+    }
+
+    #[test]
+    fn case_is_no_difference() {
+        assert_eq!(nearest("ReadOnly", OPTIONS), Some("read_only"));
+        assert_eq!(nearest("POOL", OPTIONS), Some("pool"));
+    }
+
+    #[test]
+    fn more_words_than_there_should_be_find_theirs() {
+        assert_eq!(nearest("isolation_level", OPTIONS), Some("isolation"));
+        assert_eq!(nearest("the_pool", OPTIONS), Some("pool"));
+        assert_eq!(nearest("poolside_view", OPTIONS), None);
     }
 
     #[test]

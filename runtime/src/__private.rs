@@ -15,6 +15,9 @@ pub use crate::retry::{Jitter, RetryPolicy};
 /// The words of `on(…)` and of the arms, and what an arm looks at.
 pub use crate::error::{Classify, Fault, Kind};
 
+/// What the error of a managed function must be.
+pub use crate::error::ManagedError;
+
 /// The loop of a function that retries without a session.
 pub use crate::operation::LoneCall;
 
@@ -28,7 +31,6 @@ pub use crate::session::{Attempt, Call, Origin, PoolSource, SessionType};
 pub use crate::shield::{Ended, Limits, Shielded, shielded};
 
 use crate::backend::Backend;
-use crate::error::Error;
 use crate::pool::SessionPool;
 
 /// The pool that `pool = …` names. A clone: a borrow of it, held for the whole call, would keep the body from
@@ -92,23 +94,11 @@ impl<T, E> IsResult for Result<T, E> {
     type Error = E;
 }
 
-/// An error that a managed function may return.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of a managed function",
-    label = "it must be `steadfast::Classify + From<steadfast::Error>`: a connection or a commit can fail too",
-    note = "derive both for an enum: `#[derive(SessionError)]`, with one variant `#[session] Db(steadfast::Error)`",
-    note = "or return `steadfast::Error`, `sqlx::Error` or, with the feature `anyhow`, `anyhow::Error`"
-)]
-pub trait ManagedError: Classify + From<Error> {}
-
-#[diagnostic::do_not_recommend]
-impl<E: Classify + From<Error>> ManagedError for E {}
-
 /// `Clone`, under a name that can say why it is needed.
 #[diagnostic::on_unimplemented(
     message = "`#[retry]` runs the body again, so an argument by value must be `Clone`, and `{Self}` is not",
     label = "each attempt gets a clone of this argument",
-    note = "take it by reference, or wrap it in an `Arc`"
+    note = "take it by reference, wrap it in an `Arc`, or call a retried function from here"
 )]
 pub trait Retryable {}
 

@@ -210,4 +210,25 @@ each_database! {
         assert_quiet(&pool);
         assert_eq!(place.open_transactions().await, 0);
     }
+
+    #[with_session(timeout = "300ms")]
+    async fn opens_in_a_hurry(session: &mut Session) -> Result<(), Error> {
+        pay(session, 1, -500).await?;
+        Ok(())
+    }
+
+    /// BEGIN goes out in the inner call, but the server's limit is the transaction's.
+    #[tokio::test]
+    async fn an_inner_one_leaves_no_limit_behind() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let mut session = pool.begin().await.unwrap();
+        opens_in_a_hurry(&mut session).await.unwrap();
+        if NAME != "sqlite" {
+            let nap = SLOW.replace("30", "0.6");
+            sqlx::query(sqlx::AssertSqlSafe(nap)).execute(&mut session).await.unwrap();
+        }
+        session.commit().await.unwrap();
+        assert_eq!(place.cents(1).await, 500);
+    }
 }

@@ -288,6 +288,100 @@ mod silently_ended {
         Ok(())
     }
 
+    /// Rolled back, such a session cannot promise that nothing stays.
+    #[tokio::test]
+    async fn mysql_a_procedure_that_commits_is_found_out_by_a_rollback_as_well() {
+        let place = with_procedure("COMMIT;").await;
+        let pool = place.pool(1).await;
+        let mut session = pool.begin().await.unwrap();
+        let nested: Result<(), Error> = session
+            .savepoint(async |session| {
+                calls(session, "sly", false).await?;
+                Err(transient())
+            })
+            .await;
+        assert!(nested.is_err());
+        let next = sqlx::query("INSERT INTO notes (id, body) VALUES (5, 'fifth')")
+            .execute(&mut session)
+            .await;
+        assert!(next.is_err(), "its savepoint is gone");
+        let error = session.commit().await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+        assert_eq!(place.count("notes").await, 1, "the fault happened");
+        let error = calls(&pool, "sly", false).await.unwrap_err();
+        assert_eq!(
+            error.outcome(),
+            Outcome::RolledBack,
+            "nothing was hidden yet: {error}"
+        );
+    }
+
+    /// What a procedure leaves on its connection must not swallow the next user's work.
+    #[tokio::test]
+    async fn mysql_a_procedure_that_leaves_a_transaction_open_is_found_out() {
+        for body in [
+            "START TRANSACTION; INSERT INTO notes (id, body) VALUES (2, 'sly');",
+            "SET autocommit = 0;",
+            "SET autocommit = 0; SET completion_type = 1;",
+        ] {
+            let place = with_procedure(body).await;
+            let pool = place.pool(1).await;
+            let mut session = pool.begin().await.unwrap();
+            let called = sqlx::raw_sql("CALL sly()").execute(&mut session).await;
+            called.unwrap();
+            let _ = session.commit().await;
+            sqlx::query("INSERT INTO notes (id, body) VALUES (7, 'kept from the session')")
+                .execute(&pool)
+                .await
+                .unwrap();
+            let error: Error = sqlx::query("CALL sly()")
+                .execute(&pool)
+                .await
+                .unwrap_err()
+                .into();
+            assert_eq!(
+                (error.category(), error.outcome()),
+                (Category::Programming, Outcome::Unknown),
+                "{body}: {error}"
+            );
+            sqlx::query("INSERT INTO notes (id, body) VALUES (8, 'kept from the call')")
+                .execute(&pool)
+                .await
+                .unwrap();
+            assert_eq!(pool.stats().opened, 1, "{body}: proven, it serves on");
+            let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM notes WHERE id > 6")
+                .fetch_one(&place.plain)
+                .await
+                .unwrap();
+            assert_eq!(kept, 2, "{body}: acknowledged and lost");
+            assert_eq!(place.open_transactions().await, 0, "{body}");
+        }
+    }
+
+    /// So may the server's own settings.
+    #[tokio::test]
+    async fn mysql_a_server_that_begins_transactions_by_itself_changes_nothing() {
+        for settings in [[("autocommit", "0")], [("completion_type", "CHAIN")]] {
+            let server =
+                crate::support::private::start_with::<sqlx::MySql>(Box::leak(Box::new(settings)))
+                    .await;
+            let place = mysql::Place::on(&server.url()).await;
+            let pool = place.pool(1).await;
+            let mut session = pool.begin().await.unwrap();
+            sqlx::query("INSERT INTO notes (id, body) VALUES (1, 'first')")
+                .execute(&mut session)
+                .await
+                .unwrap();
+            session.commit().await.unwrap();
+            sqlx::query("INSERT INTO notes (id, body) VALUES (2, 'second')")
+                .execute(&pool)
+                .await
+                .unwrap();
+            pool.close().await;
+            assert_eq!(place.count("notes").await, 2, "{settings:?}");
+        }
+    }
+
     #[tokio::test]
     async fn mysql_a_procedure_that_keeps_the_transaction_is_well() {
         let place = with_procedure("INSERT INTO notes (id, body) VALUES (2, 'good');").await;

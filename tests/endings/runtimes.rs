@@ -221,4 +221,40 @@ each_database! {
             drop(place);
         });
     }
+
+    #[test]
+    fn without_a_runtime_an_open_session_says_so_and_is_rolled_back() {
+        for way in 0..4 {
+            let runtime = threads();
+            let (place, pool, session) = runtime.block_on(async {
+                let place = Place::new().await;
+                let pool = place.pool(1).await;
+                let session = open(&pool).await;
+                (place, pool, session)
+            });
+            std::thread::spawn(move || {
+                let mut session = session;
+                let mut ending = Box::pin(async move {
+                    match way {
+                        0 => session.commit().await,
+                        1 => pay(&mut session, 2, 1).await.map_err(Error::from),
+                        2 => session.savepoint(async |session| Ok(pay(session, 2, 1).await?)).await,
+                        _ => session.rollback().await,
+                    }
+                });
+                let polled = ending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                match polled {
+                    std::task::Poll::Ready(Err(error)) if way < 3 => {
+                        assert!(error.to_string().contains("runtime"), "{way}: {error}");
+                    }
+                    std::task::Poll::Ready(Ok(())) if way == 3 => {}
+                    other => panic!("{way}: {other:?}"),
+                }
+            }).join().unwrap();
+            runtime.block_on(async {
+                quiet(&pool).await;
+                nothing_open(&place).await;
+            });
+        }
+    }
 }

@@ -167,4 +167,32 @@ each_server! {
         eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
         assert_eq!(place.count("notes").await, 0);
     }
+
+    /// Hides what it is made of.
+    #[derive(Debug)]
+    struct Liar;
+
+    impl From<Error> for Liar {
+        fn from(_: Error) -> Self { Self }
+    }
+
+    impl steadfast::Classify for Liar {
+        fn category(&self) -> Option<Category> { Some(Category::Conflict) }
+    }
+
+    #[with_session]
+    #[steadfast::retry(immediate, max = 3)]
+    async fn lies(session: &mut Session) -> Result<(), Liar> {
+        note(session, i64::from(session.attempt())).await.map_err(|_| Liar)
+    }
+
+    #[tokio::test]
+    async fn to_commit_no_error_type_talks_it_into_a_second_attempt() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+        proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
+        assert!(lies(&pool).await.is_err());
+        assert_eq!((proxy.fired(), place.count("notes").await), (1, 1));
+    }
 }

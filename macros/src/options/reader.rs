@@ -1,7 +1,7 @@
 //! What stands between two commas: an option, an arm, or a mistake.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::Token;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -22,9 +22,7 @@ impl Reader<'_, '_> {
     /// Reads one option or arm and leaves the input at the comma behind it.
     pub(super) fn one(&mut self, options: &mut Options) {
         let Ok(name) = self.input.call(Ident::parse_any) else {
-            let rest = self.skip();
-            let message = format!("{} takes options by name", self.table.of);
-            self.mistakes.push(rest, message);
+            self.nameless(&self.skip());
             return;
         };
         if self.table.arms && self.is_arm() {
@@ -40,8 +38,12 @@ impl Reader<'_, '_> {
             .iter()
             .find(|(known, _)| *known == written);
         let Some((_, takes)) = entry else {
-            self.skip();
-            self.unknown(&name, &written);
+            let rest = self.skip();
+            if starts_expression(&rest) {
+                self.nameless(&quote!(#name #rest));
+            } else {
+                self.unknown(&name, &written);
+            }
             return;
         };
         if let Takes::Later = takes {
@@ -60,6 +62,18 @@ impl Reader<'_, '_> {
         options
             .given
             .extend(value.map(|value| Given { name, value }));
+    }
+
+    /// A value alone: `5`, `self.pool`, `"23505" => …`.
+    fn nameless(&self, written: &TokenStream) {
+        let of = self.table.of;
+        let (message, help) = if self.table.arms {
+            let message = format!("an arm of {of} starts with a word for the error");
+            (message, "write `unique => MyError::Variant`".to_owned())
+        } else {
+            (format!("{of} takes options by name"), self.all())
+        };
+        self.mistakes.push_with_help(written, message, help);
     }
 
     fn unknown(&self, name: &Ident, written: &str) {
@@ -104,6 +118,14 @@ impl Reader<'_, '_> {
         }
         skipped
     }
+}
+
+/// Whether what stands behind a name makes it an expression: `self.pool`, `Pools::main()`.
+fn starts_expression(rest: &TokenStream) -> bool {
+    let Some(TokenTree::Punct(mark)) = rest.clone().into_iter().next() else {
+        return false;
+    };
+    mark.as_char() == '.' || (mark.as_char() == ':' && mark.spacing() == Spacing::Joint)
 }
 
 fn did_you_mean(word: &str) -> String {

@@ -50,6 +50,24 @@ fn mistaken(table: &Table, tokens: TokenStream, expected: &[&str]) {
 }
 
 #[test]
+fn a_value_without_its_name_is_one_mistake() {
+    let expected = &["`#[test]` takes options by name\\nhelp: the options are `flag`, "];
+    mistaken(&TABLE, quote!(5), expected);
+    mistaken(&TABLE, quote!(self.pool), expected);
+    mistaken(&TABLE, quote!(pools::main()), expected);
+    mistaken(
+        &TABLE,
+        quote!(levle: high),
+        &["has no option `levle`\\nhelp: did you mean `level`?"],
+    );
+    mistaken(
+        &ARMS,
+        quote!("23505" => E),
+        &["an arm of `#[arms]` starts with a word for the error\\nhelp: write `unique => "],
+    );
+}
+
+#[test]
 fn every_kind_of_value_is_read() {
     let options = valid(quote! {
         flag, level = high, max = 7, wait = "1.5s", name = "bank::transfer",

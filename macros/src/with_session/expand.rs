@@ -81,8 +81,9 @@ pub(crate) fn steps(
         ["call", "attempt", "limits", "ended", "pool"].map(local);
     let (bind, source) = match &plan.pool {
         Some(expression) => {
+            let lent = spans::lent(expression);
             let bind = quote! {
-                let #pool = { #in_scope #private::pool_of::<#database>(&(#expression)) };
+                let #pool = { #in_scope #private::pool_of::<#database>(#lent) };
             };
             (bind, pool)
         }

@@ -199,6 +199,20 @@ pub trait Driver: Database + Sized {
         false
     }
 
+    /// A statement is about to be sent whose text does not show all that it runs.
+    fn runs_hidden(_tag: &mut Self::Tag) {}
+
+    /// Whether a statement in autocommit may have left a transaction open, so that the end must be proven.
+    fn may_be_open(_tag: &Self::Tag) -> bool {
+        false
+    }
+
+    /// Whether `prove_clean` has found that somebody else's words had ended the session's transaction or, in
+    /// autocommit, left one open: part of the work may be committed.
+    fn was_meddled_with(_tag: &Self::Tag) -> bool {
+        false
+    }
+
     /// Settings of the connection are in doubt: the next `begin` sends them all.
     fn forget_settings(_tag: &mut Self::Tag) {}
 

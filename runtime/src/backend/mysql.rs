@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
@@ -26,6 +27,12 @@ pub struct MySqlTag {
     id: u64,
     is_mariadb: bool,
     limit: StatementLimit,
+    /// Whether a transaction of ours was begun, or the session is one statement in autocommit.
+    in_transaction: bool,
+    /// A statement has run whose text does not show what it did.
+    hidden: bool,
+    /// Whether that has ended our transaction or left another open; asked once, ahead of the rollback.
+    meddled: OnceLock<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,10 @@ enum StatementLimit {
     Millis(u64),
     InDoubt,
 }
+
+/// A server may be set to begin transactions by itself: with `autocommit` off a single statement would never be
+/// committed, and a chained COMMIT would leave a transaction open.
+const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 
 impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
@@ -53,9 +64,9 @@ impl Driver for MySql {
     fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
         Box::pin(async move {
             let mut connection = options.connect().await?;
-            let row = connection
-                .fetch_one("SELECT CAST(CONNECTION_ID() AS CHAR), VERSION()")
-                .await?;
+            let question =
+                format!("{OWN_SETTINGS}; SELECT CAST(CONNECTION_ID() AS CHAR), VERSION()");
+            let row = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
             let id: String = row.try_get(0)?;
             let version: String = row.try_get(1)?;
             let id = id.parse().map_err(|_| {
@@ -65,6 +76,9 @@ impl Driver for MySql {
                 id,
                 is_mariadb: version.contains("MariaDB"),
                 limit: StatementLimit::Default,
+                in_transaction: false,
+                hidden: false,
+                meddled: OnceLock::new(),
             };
             Ok((connection, tag))
         })
@@ -79,12 +93,18 @@ impl Driver for MySql {
 
     fn prove_clean<'c>(
         connection: &'c mut MySqlConnection,
-        _tag: &'c MySqlTag,
+        tag: &'c MySqlTag,
         thorough: bool,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
             flush_all(connection).await?;
-            connection.execute("ROLLBACK").await?;
+            if tag.hidden {
+                tag.find_meddling(connection).await?;
+                let sql = format!("ROLLBACK AND NO CHAIN NO RELEASE; {OWN_SETTINGS}");
+                connection.execute(sqlx::AssertSqlSafe(sql)).await?;
+            } else {
+                connection.execute("ROLLBACK").await?;
+            }
             if thorough {
                 let nonce = format!("{:032x}", fastrand::u128(..));
                 let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
@@ -100,6 +120,9 @@ impl Driver for MySql {
     }
 
     fn begin(tag: &mut MySqlTag, begin: &Begin) -> Cow<'static, str> {
+        tag.in_transaction = begin.access != Access::Autocommit;
+        tag.hidden = false;
+        tag.meddled = OnceLock::new();
         let mut sql = String::new();
         let limit = match begin.limit {
             Some(limit) => StatementLimit::Millis(millis(limit)),
@@ -128,8 +151,25 @@ impl Driver for MySql {
         Cow::Owned(sql)
     }
 
-    fn commit(_tag: &MySqlTag, _unseen: bool) -> Cow<'static, str> {
+    fn commit(tag: &MySqlTag, _unseen: bool) -> Cow<'static, str> {
+        if tag.hidden {
+            return Cow::Owned(format!(
+                "RELEASE SAVEPOINT steadfast; COMMIT AND NO CHAIN NO RELEASE; {OWN_SETTINGS}"
+            ));
+        }
         Cow::Borrowed("RELEASE SAVEPOINT steadfast; COMMIT")
+    }
+
+    fn runs_hidden(tag: &mut MySqlTag) {
+        tag.hidden = true;
+    }
+
+    fn may_be_open(tag: &MySqlTag) -> bool {
+        tag.hidden
+    }
+
+    fn was_meddled_with(tag: &MySqlTag) -> bool {
+        tag.meddled.get() == Some(&true)
     }
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
@@ -156,6 +196,25 @@ impl Driver for MySql {
 }
 
 impl MySqlTag {
+    /// A savepoint lives as long as its transaction, and outside of one it is gone at once (1305).
+    async fn find_meddling(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        if self.meddled.get().is_some() {
+            return Ok(());
+        }
+        let probe = if self.in_transaction {
+            "ROLLBACK TO SAVEPOINT steadfast"
+        } else {
+            "SAVEPOINT steadfast; RELEASE SAVEPOINT steadfast"
+        };
+        let is_inside = match connection.execute(probe).await {
+            Ok(_) => true,
+            Err(error) if MySql::transaction_gone(&error) => false,
+            Err(error) => return Err(error),
+        };
+        let _ = self.meddled.set(is_inside != self.in_transaction);
+        Ok(())
+    }
+
     fn write_limit(&self, sql: &mut String) {
         let _ = match (self.limit, self.is_mariadb) {
             (StatementLimit::Millis(ms), true) => {

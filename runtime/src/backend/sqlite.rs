@@ -198,7 +198,10 @@ impl Driver for Sqlite {
     }
 
     fn again(statement: &Statement<Self>) -> Option<Statement<Self>> {
-        statement.copy()
+        // What ran ahead of a refused statement in the same text has been done.
+        let text = statement.text().trim_end();
+        let is_alone = !text.strip_suffix(';').unwrap_or(text).contains(';');
+        is_alone.then(|| statement.copy()).flatten()
     }
 
     fn ended_by_itself(tag: &SqliteTag) -> bool {

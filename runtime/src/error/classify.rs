@@ -184,3 +184,16 @@ impl<E: Classify> Classify for Box<E> {
         E::retry(self)
     }
 }
+
+/// An error that a managed function may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a managed function",
+    label = "it must be `steadfast::Classify + From<steadfast::Error>`: a connection or a commit can fail too",
+    note = "derive both for an enum: `#[derive(SessionError)]`, with one variant `#[session] Db(steadfast::Error)`",
+    note = "or return `steadfast::Error`, `sqlx::Error` or, with the feature `anyhow`, `anyhow::Error`"
+)]
+#[doc(hidden)]
+pub trait ManagedError: Classify + From<Error> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Classify + From<Error>> ManagedError for E {}

@@ -27,7 +27,7 @@ mod wording;
 
 pub use attempts::AttemptError;
 pub use category::{Category, Group, Integrity};
-pub use classify::Classify;
+pub use classify::{Classify, ManagedError};
 pub use error::Error;
 pub use fault::Fault;
 pub use kind::Kind;
@@ -39,4 +39,4 @@ pub use outcome::{Outcome, Phase};
 pub use verdict::Retry;
 
 pub(crate) use summary::Summary;
-pub(crate) use verdict::{AtCommit, Ends, Verdict, verdict};
+pub(crate) use verdict::{AtCommit, Ends, verdict};

@@ -24,7 +24,7 @@ impl<DB: Backend> SessionPool<DB> {
         until: Instant,
     ) -> Result<Lease<DB>, Error> {
         let began = Instant::now();
-        expect_runtime()?;
+        expect_runtime(Phase::Acquire)?;
         let mut reconnect = Reconnect::new();
         let mut last = None;
         loop {
@@ -72,7 +72,7 @@ impl<DB: Backend> SessionPool<DB> {
         let Some(gate) = &self.shared.gate else {
             return Ok(None);
         };
-        expect_runtime()?;
+        expect_runtime(Phase::Acquire)?;
         let began = Instant::now();
         let mut closing = pin!(self.shared.closing.notified());
         // Registered before the look, so that no closing in between is missed.
@@ -118,12 +118,12 @@ impl<DB: Backend> SessionPool<DB> {
 }
 
 /// Every wait has a deadline, and a timer needs a runtime.
-fn expect_runtime() -> Result<(), Error> {
+pub(super) fn expect_runtime(phase: Phase) -> Result<(), Error> {
     match Handle::try_current() {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::new(
             Category::Programming,
-            Phase::Acquire,
+            phase,
             "there is no tokio runtime here",
         )
         .with_help("call this from within a tokio runtime")),

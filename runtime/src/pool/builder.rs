@@ -189,7 +189,7 @@ impl<DB: Backend> PoolBuilder<DB> {
             Address::Options(options) => options,
         };
         let options = address::quiet(options);
-        SessionPool::open(options, self.settings, self.after_connect)
+        SessionPool::open(options, self.settings.within_reach(), self.after_connect)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::SessionPool;
+use super::acquire::expect_runtime;
 use super::lease::Lease;
 use super::registry::{Entry, Listing, SessionStage};
 use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
@@ -20,7 +21,10 @@ pub(crate) struct Custody<DB: Backend> {
     entry: Arc<Entry>,
     machine: Machine<DB, Lease<DB>>,
     begin: Begin,
+    /// The earliest deadline of the calls that run now.
     deadline: Option<Instant>,
+    /// The session's own, which holds for all of its statements.
+    whole: Option<Instant>,
     runtime: Option<Handle>,
     listing: Option<Listing>,
     /// This is the reaper's: when it is dropped there is nobody left to hand anything to.
@@ -41,6 +45,7 @@ impl<DB: Backend> Custody<DB> {
             entry,
             begin,
             deadline,
+            whole: deadline,
             runtime: None,
             listing: None,
             reaped: false,
@@ -85,6 +90,11 @@ impl<DB: Backend> Custody<DB> {
                     .with_help("begin another one"),
             );
         }
+        expect_runtime(if self.state() == State::Unopened {
+            Phase::Acquire
+        } else {
+            Phase::Body
+        })?;
         // What this meets dooms the level it belongs to.
         let _ = self.machine.settle().await;
         if let Some(first) = self.machine.life.doom() {
@@ -98,6 +108,14 @@ impl<DB: Backend> Custody<DB> {
             .mark()
             .await
             .map_err(|error| Error::from_driver(error, Phase::Body))
+    }
+
+    /// Ends what is in flight; what it meets dooms the level it belongs to. Without a runtime it stays in flight,
+    /// and COMMIT is proven then.
+    pub(crate) async fn settle(&mut self) {
+        if Handle::try_current().is_ok() {
+            let _ = self.machine.settle().await;
+        }
     }
 
     async fn open(&mut self) -> Result<(), Error> {
@@ -122,8 +140,9 @@ impl<DB: Backend> Custody<DB> {
             }
             let was_idle = self.machine.carrier().is_some_and(Lease::was_idle);
             let begin = Begin {
+                // A nested call's deadline is not the transaction's: the limit would outlive that call.
                 limit: self
-                    .deadline
+                    .whole
                     .map(|deadline| deadline.saturating_duration_since(Instant::now())),
                 ..self.begin
             };
@@ -170,6 +189,10 @@ impl<DB: Backend> Custody<DB> {
         if let Some(outcome) = self.machine.life.outcome() {
             return Ok(outcome);
         }
+        if self.machine.holds_connection() {
+            // Nothing is sent: dropped, the session is rolled back on the runtime of its connection.
+            expect_runtime(Phase::Commit)?;
+        }
         self.entry.reached(SessionStage::Ending);
         // What settling meets dooms the session.
         let in_time = if let Some(deadline) = self.deadline {
@@ -195,7 +218,10 @@ impl<DB: Backend> Custody<DB> {
             return Ok(self.roll_back().await);
         }
         if !self.machine.life.in_transaction() {
-            return Ok(self.end_answered());
+            return match self.end_answered().await {
+                Outcome::Unknown => Err(left_open()),
+                outcome => Ok(outcome),
+            };
         }
         let now = Instant::now();
         if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
@@ -230,9 +256,14 @@ impl<DB: Backend> Custody<DB> {
         }
     }
 
-    /// Ends a session in autocommit whose statements were all answered.
-    pub(crate) fn end_answered(&mut self) -> Outcome {
-        self.machine.end_autocommit();
+    /// Ends a session in autocommit whose statements were all answered. `Unknown` where one of them has left a
+    /// transaction open, which is rolled back.
+    pub(crate) async fn end_answered(&mut self) -> Outcome {
+        if self.machine.may_be_open() {
+            self.machine.prove_autocommit().await;
+        } else {
+            self.machine.end_autocommit();
+        }
         self.finish()
     }
 
@@ -241,8 +272,11 @@ impl<DB: Backend> Custody<DB> {
         error.with_outcome(outcome)
     }
 
-    /// Ends the session without its work.
+    /// Ends the session without its work. Where there is no runtime that is left to the reaper.
     pub(crate) async fn roll_back(&mut self) -> Outcome {
+        if self.machine.holds_connection() && Handle::try_current().is_err() {
+            return self.machine.life.outcome().unwrap_or(Outcome::NotSent);
+        }
         self.entry.reached(SessionStage::Ending);
         self.machine.roll_back().await;
         self.finish()
@@ -278,6 +312,7 @@ impl<DB: Backend> Drop for Custody<DB> {
             machine: self.machine.take(),
             begin: self.begin,
             deadline: None,
+            whole: None,
             runtime: None,
             listing: self.listing.take(),
             reaped: true,
@@ -305,6 +340,16 @@ impl<DB: Backend> Drop for Reaped<DB> {
 pub(crate) fn timed_out(phase: Phase) -> Error {
     Error::new(Category::Timeout, phase, "the call's deadline passed")
         .with_help("do less in one call, or raise its `timeout`")
+}
+
+fn left_open() -> Error {
+    Error::new(
+        Category::Programming,
+        Phase::Commit,
+        "the statement left a transaction open or `autocommit` off, and what it had not committed was rolled back",
+    )
+    .with_help("call such a procedure inside a session, or have it commit")
+    .with_outcome(Outcome::Unknown)
 }
 
 fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {

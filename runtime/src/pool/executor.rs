@@ -14,7 +14,7 @@ use super::registry::Entry;
 use super::settings::LOCK_TIMEOUT;
 use super::steps::{Slot, Steps};
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
-use crate::error::{Category, Ends, Error, Outcome, Phase, Verdict, verdict};
+use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
 use crate::operation::Operation;
 use crate::shield::{Busy, WatchedFuture, WatchedStream, refuse};
 
@@ -48,7 +48,7 @@ impl<DB: Backend> SessionPool<DB> {
             custody.entry().next_attempt();
             custody.ready().await?;
             let spare = DB::again(&statement);
-            let (connection, observer) = custody.machine().statement();
+            let (connection, observer) = custody.machine().sending(&statement);
             let result = WatchedFuture::<DB, T>::new(run(connection, statement), observer).await;
             if let (Err(error), Some(spare)) = (&result, spare)
                 && DB::is_busy(error)
@@ -64,10 +64,14 @@ impl<DB: Backend> SessionPool<DB> {
 
 /// Ends a session whose only statement failed, and tells what is not known about it.
 async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -> sqlx::Error {
-    let Verdict { category, ends, .. } = verdict(&error);
+    let verdict = verdict(&error);
     let entry = Arc::clone(custody.entry());
-    if ends == Ends::Connection {
+    if verdict.ends == Ends::Connection {
         custody.roll_back().await;
+    } else {
+        custody.end_answered().await;
+    }
+    if verdict.leaves_doubt() {
         // Sent, and no answer came: the server may have done it.
         entry.ended(Some(Outcome::Unknown));
         entry.answered(Some(Category::CommitUnknown));
@@ -77,9 +81,8 @@ async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -
             .into();
     }
     // Answered: the statement undid itself, and nothing is open.
-    custody.end_answered();
     entry.ended(Some(Outcome::RolledBack));
-    entry.answered(Some(category));
+    entry.answered(Some(verdict.category));
     error
 }
 
@@ -103,7 +106,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                 custody.entry().next_attempt();
                 custody.ready().await?;
                 let spare = DB::again(&statement);
-                let (connection, observer) = custody.machine().statement();
+                let (connection, observer) = custody.machine().sending(&statement);
                 let stream = DB::fetch_many(connection, statement);
                 let mut stream = WatchedStream::<DB>::new(stream, observer);
                 let mut has_answered = false;

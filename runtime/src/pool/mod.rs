@@ -36,8 +36,8 @@ use lease::Connector;
 pub(crate) use registry::Entry;
 use registry::Registry;
 pub use registry::{SessionInfo, SessionStage};
-pub(crate) use settings::AFTER_DEADLINE;
 use settings::Settings;
+pub(crate) use settings::{AFTER_DEADLINE, LONGEST};
 pub use stats::PoolStats;
 use stats::Tally;
 

@@ -18,6 +18,9 @@ pub(crate) const FAREWELL: Duration = Duration::from_millis(200);
 /// How long `close` waits for sessions.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a longer limit is cut to: a clock cannot count up to just any instant.
+pub(crate) const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
+
 /// A pool's limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -37,6 +40,22 @@ pub(crate) struct Settings {
     pub(crate) keepalive: Option<Duration>,
     /// 500 ms as in HikariCP: a connection that answered just now is not asked again.
     pub(crate) ping_after: Duration,
+}
+
+impl Settings {
+    /// The same with every limit within what a clock can count.
+    pub(crate) fn within_reach(self) -> Self {
+        let cut = |limit: Duration| limit.min(LONGEST);
+        Self {
+            acquire_timeout: cut(self.acquire_timeout),
+            commit_timeout: cut(self.commit_timeout),
+            idle_timeout: self.idle_timeout.map(cut),
+            max_lifetime: self.max_lifetime.map(cut),
+            keepalive: self.keepalive.map(cut),
+            ping_after: cut(self.ping_after),
+            ..self
+        }
+    }
 }
 
 impl Default for Settings {

@@ -52,6 +52,15 @@ enum Reason {
 }
 
 impl Failure {
+    /// What the session itself saw outweighs what an error tells of it: work that may have been applied is not
+    /// repeated.
+    pub(crate) fn in_session(mut self, outcome: Option<Outcome>) -> Self {
+        if let Some(outcome @ (Outcome::Unknown | Outcome::Committed)) = outcome {
+            self.outcome = outcome;
+        }
+        self
+    }
+
     /// The category; `Internal` for an error that is none of a database's.
     pub(crate) fn category(&self) -> Category {
         self.known

@@ -11,7 +11,7 @@ use super::Session;
 use super::call::State;
 use super::savepoint::Level;
 use crate::backend::Backend;
-use crate::error::{Classify, Error, Outcome, Phase};
+use crate::error::{Error, ManagedError, Outcome, Phase};
 use crate::pool::{AFTER_DEADLINE, timed_out};
 use crate::shield::{Ended, Limits};
 
@@ -122,7 +122,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     /// Resumes the body's panic, once the session has been rolled back.
     pub async fn conclude<T, E>(mut self, ended: Ended<Result<T, E>>) -> Result<T, E>
     where
-        E: Classify + From<Error>,
+        E: ManagedError,
     {
         let result = self.end(ended).await;
         self.state.answered(result)
@@ -134,7 +134,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     /// As [`conclude`](Self::conclude).
     pub async fn finish<T, E>(mut self, ended: Ended<Result<T, E>>) -> ControlFlow<Result<T, E>>
     where
-        E: Classify + From<Error>,
+        E: ManagedError,
     {
         let mut error = match self.end(ended).await {
             Ok(value) => {
@@ -158,7 +158,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     /// is not.
     async fn end<T, E>(&mut self, ended: Ended<Result<T, E>>) -> Result<T, E>
     where
-        E: Classify + From<Error>,
+        E: ManagedError,
     {
         match ended {
             Ended::Returned(Ok(value)) => match self.keep().await {

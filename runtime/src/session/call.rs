@@ -16,7 +16,7 @@ use crate::backend::{Access, Backend, Begin};
 use crate::error::{Category, Classify, Error, Outcome, Phase};
 use crate::isolation::Isolation;
 use crate::operation::Operation;
-use crate::pool::{Custody, Entry};
+use crate::pool::{Custody, Entry, LONGEST};
 use crate::retry::{RetryPolicy, Retrying};
 
 impl Operation {
@@ -46,7 +46,9 @@ impl Operation {
             isolation: options.isolation_level(),
             limit: None,
         };
-        let deadline = options.time_limit().map(|limit| Instant::now() + limit);
+        let deadline = options
+            .time_limit()
+            .map(|limit| Instant::now() + limit.min(LONGEST));
         let state = State {
             entry,
             span,
@@ -177,7 +179,7 @@ impl State {
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
     pub(super) fn pause_after<E: Classify>(&mut self, error: &mut E) -> Option<Duration> {
         let retrying = self.retrying.as_mut()?;
-        let failure = retrying.note(error);
+        let failure = retrying.note(error).in_session(self.outcome);
         let pause = retrying.pause_after(&failure, self.deadline);
         match pause {
             Some(_) => self.entry.operation.record_retried(failure.category()),

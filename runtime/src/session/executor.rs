@@ -24,7 +24,7 @@ impl<DB: Backend> Session<DB> {
 
     /// A statement on a session that is ready.
     fn start(&mut self, statement: Statement<DB>) -> WatchedStream<'_, DB> {
-        let (connection, observer) = self.custody.machine().statement();
+        let (connection, observer) = self.custody.machine().sending(&statement);
         WatchedStream::new(DB::fetch_many(connection, statement), observer)
     }
 }
@@ -56,7 +56,7 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
         Box::pin(async move {
             self.refuse(&statement)?;
             self.custody.ready().await?;
-            let (connection, observer) = self.custody.machine().statement();
+            let (connection, observer) = self.custody.machine().sending(&statement);
             WatchedFuture::<DB, _>::new(DB::fetch_optional(connection, statement), observer).await
         })
     }

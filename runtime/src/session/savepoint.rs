@@ -69,7 +69,7 @@ impl<'s, DB: Backend> Level<'s, DB> {
         let depth = self.depth;
         let custody = self.session.custody();
         // The unread rest of a stream may hold an error that belongs to this level.
-        let _ = custody.machine().settle().await;
+        custody.settle().await;
         self.depth = 0;
         let life = &mut self.session.custody().machine().life;
         while life.depth() > depth {

@@ -17,6 +17,7 @@ use crate::pool::SessionPool;
     message = "`{Self}` is not a source of sessions for this function",
     label = "pass `&pool` for a session of its own, or `&mut *session` to run inside the caller's",
     note = "the pool or session must be of the database that the function declares",
+    note = "a `sqlx::Pool` is not one: open a `SessionPool` beside it, with `SessionPool::builder().primary_with(…)`",
     note = "inside a `sqlx::Transaction` steadfast cannot keep its promises: begin with `SessionPool::begin`, \
             or annotate the function that calls `begin`"
 )]
@@ -55,7 +56,7 @@ impl<DB: Backend> SessionSource<DB> for Arc<SessionPool<DB>> {
     }
 }
 
-impl<DB: Backend, S: PoolSource<DB> + Debug + Sync + ?Sized> SessionSource<DB> for &S {
+impl<DB: Backend, S: PoolSource<DB> + ?Sized> SessionSource<DB> for &S {
     fn into_origin<'s>(self) -> Origin<'s, DB>
     where
         Self: 's,
@@ -78,9 +79,10 @@ impl<DB: Backend> SessionSource<DB> for &mut Session<DB> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session pool",
     label = "expected a `SessionPool` of the database that the function declares",
-    note = "behind a reference, an `Arc` or a `Box` it is one too"
+    note = "behind a reference, an `Arc` or a `Box` it is one too",
+    note = "a `sqlx::Pool` is not one: open a `SessionPool` beside it, with `SessionPool::builder().primary_with(…)`"
 )]
-pub trait PoolSource<DB: Backend> {
+pub trait PoolSource<DB: Backend>: Debug + Send + Sync {
     /// The pool itself.
     fn pool(&self) -> &SessionPool<DB>;
 }

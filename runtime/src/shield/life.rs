@@ -21,6 +21,7 @@
 //! | `Active`, `InStatement` | ROLLBACK is sent | `RollingBack` |
 //! | `RollingBack` | proven, or the connection closed | `Done(_)` |
 //! | `Active` in autocommit | end, with every statement answered | `Done(Committed)` |
+//! | `Active` in autocommit | end, where a transaction may have been left open: ROLLBACK is sent | `RollingBack` |
 //! | any but `Done` | the connection was lost with its control future | `Done(NotSent)`, `Done(Unknown)` after COMMIT |
 //!
 //! Doom is a property of a level, not a state: a doomed level refuses statements with its first error until
@@ -98,7 +99,7 @@ pub(crate) struct Life {
     kind: Kind,
     rollback_only: bool,
     levels: Levels,
-    /// What a failed COMMIT has already decided.
+    /// What is decided ahead of the rollback, by a failed COMMIT above all.
     fate: Option<Outcome>,
     /// An error has shown that the connection must not serve anybody else.
     connection_ended: bool,
@@ -319,7 +320,8 @@ impl Life {
         (self.levels.undoing(), self.unseen)
     }
 
-    pub(crate) fn commit_failed(&mut self, fate: Outcome) {
+    /// What became of the work is known ahead of the rollback that proves the connection.
+    pub(crate) fn fated(&mut self, fate: Outcome) {
         self.fate = Some(fate);
     }
 
@@ -337,7 +339,12 @@ impl Life {
         } else {
             Outcome::NotSent
         };
-        self.become_(State::Done(self.fate.unwrap_or(outcome)));
+        let outcome = match self.fate {
+            // Nobody knows what a connection that was closed had open.
+            Some(Outcome::Committed) if !proven => Outcome::Unknown,
+            fate => fate.unwrap_or(outcome),
+        };
+        self.become_(State::Done(outcome));
     }
 
     pub(crate) fn done(&mut self, outcome: Outcome) {

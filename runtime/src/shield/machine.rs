@@ -8,9 +8,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::life::{Leftover, Life};
 use super::observe::Observer;
 use super::owned::{Control, Owned, drive};
+use super::scanner::hides;
 use super::wire::{Carrier, Wire};
-use crate::backend::{Begin, Driver};
-use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
+use crate::backend::{Begin, Driver, Statement};
+use crate::error::{AtCommit, Category, Ends, Outcome, Summary, verdict};
 
 /// How long a control statement that a rollback must wait for may still take.
 const CONTROL_IN_THE_WAY: Duration = Duration::from_millis(500);
@@ -101,6 +102,19 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         (connection, Observer::new(&mut self.life, tag))
     }
 
+    /// The same for a statement whose text is known.
+    pub(crate) fn sending(
+        &mut self,
+        statement: &Statement<DB>,
+    ) -> (&mut DB::Connection, Observer<'_, DB>) {
+        if hides(DB::DIALECT, statement.text())
+            && let Some(wire) = self.wire()
+        {
+            DB::runs_hidden(&mut wire.tag);
+        }
+        self.statement()
+    }
+
     /// The wire, which nobody else uses now.
     pub(crate) fn wire(&mut self) -> Option<&mut Wire<DB>> {
         match &mut self.place {
@@ -157,9 +171,18 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
             (Control::Commit, Err(error)) => {
                 let fate = self.fate(error, closed);
-                self.life.commit_failed(fate);
+                self.life.fated(fate);
             }
             (Control::RollBack, _) => {
+                // A conflict has ended the transaction with an answer that says so.
+                let was_told = |doom: &Summary| doom.category() == Category::Conflict;
+                if self
+                    .wire()
+                    .is_some_and(|wire| DB::was_meddled_with(&wire.tag))
+                    && !self.life.session_doom().is_some_and(was_told)
+                {
+                    self.life.fated(Outcome::Unknown);
+                }
                 self.life.rolled_back(!closed);
                 if self.life.has_connection_ended()
                     && let Some(wire) = self.wire()
@@ -261,6 +284,18 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             wire.mark_proven();
         }
         self.life.done(Outcome::Committed);
+    }
+
+    /// Whether the end of a session in autocommit must be proven.
+    pub(crate) fn may_be_open(&mut self) -> bool {
+        self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
+    }
+
+    /// The same where a statement may have left a transaction open: one that has is rolled back, and what it did
+    /// before is not known.
+    pub(crate) async fn prove_autocommit(&mut self) {
+        self.life.fated(Outcome::Committed);
+        self.roll_back().await;
     }
 
     /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first. COMMIT

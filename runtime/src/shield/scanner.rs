@@ -42,6 +42,32 @@ pub(crate) fn scan_autocommit(dialect: Dialect, sql: &str, prepared: bool) -> Op
     .scan(sql, prepared)
 }
 
+/// Whether `sql` runs what its text does not show: on `MySQL` a procedure, or a statement prepared from text, may begin
+/// and end transactions, and leave `autocommit` off.
+#[inline]
+pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
+    if dialect != Dialect::MySql {
+        return false;
+    }
+    let mut lexer = Lexer::new(dialect, sql);
+    let hidden = |token| matches!(token, Token::Word(Keyword::CALL | Keyword::EXECUTE));
+    let first = lexer.token();
+    if hidden(first) {
+        return true;
+    }
+    // `SET STATEMENT … FOR CALL …` is one statement; behind a semicolon any may follow.
+    if first != Token::Word(Keyword::SET) && !sql.as_bytes().contains(&b';') {
+        return false;
+    }
+    loop {
+        match lexer.token() {
+            Token::End => return false,
+            token if hidden(token) => return true,
+            _ => {}
+        }
+    }
+}
+
 /// Where a statement has its end, when that is not the next semicolon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {

@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code)]
 
+use std::pin::Pin;
+
 use steadfast::{Error, PgSession, SessionPool, retry, with_session};
 
 type Done<T> = Result<T, Error>;
@@ -182,6 +184,38 @@ macro_rules! made_by_a_macro {
 }
 
 made_by_a_macro!(by_a_macro, &mut PgSession, Done<u8>);
+
+macro_rules! with_a_body {
+    ($name:ident, $session:ident, $body:block) => {
+        #[with_session]
+        async fn $name($session: &mut PgSession) -> Result<u8, Error> $body
+    };
+}
+
+with_a_body!(body_from_a_macro, session, {
+    sqlx::query("SELECT 1").execute(session).await?;
+    Ok(1)
+});
+
+// A function that calls itself does so through one that boxes.
+#[with_session]
+async fn descend(session: &mut PgSession, depth: u8) -> Result<u8, Error> {
+    if depth == 0 {
+        return Ok(0);
+    }
+    Ok(1 + descend_in(session, depth - 1).await?)
+}
+
+fn descend_in(
+    session: &mut PgSession,
+    depth: u8,
+) -> Pin<Box<dyn Future<Output = Result<u8, Error>> + Send + '_>> {
+    Box::pin(descend(session, depth))
+}
+
+fn sends(pool: SessionPool<sqlx::Postgres>) -> impl Future<Output = Result<u8, Error>> + Send {
+    async move { descend(&pool, 3).await }
+}
 
 async fn inside_a_function(pool: &SessionPool<sqlx::Postgres>) -> Done<u8> {
     #[with_session]

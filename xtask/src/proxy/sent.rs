@@ -19,12 +19,15 @@ pub enum Sent {
 }
 
 impl Sent {
-    /// Whether it makes the server run a statement that contains `words`, in any case.
+    /// Whether it makes the server run a statement that contains `words`, from the start of a word on and in any case.
     pub fn runs(&self, words: &str) -> bool {
         match self {
-            Self::Query(text) | Self::Execute(text) => text
-                .to_ascii_lowercase()
-                .contains(&words.to_ascii_lowercase()),
+            Self::Query(text) | Self::Execute(text) => {
+                let text = text.to_ascii_lowercase();
+                // `COMMIT` is not in `autocommit`.
+                text.match_indices(&words.to_ascii_lowercase())
+                    .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric()))
+            }
             Self::Prepare(_) | Self::Ping => false,
         }
     }

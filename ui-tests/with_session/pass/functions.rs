@@ -213,8 +213,8 @@ fn descend_in(
     Box::pin(descend(session, depth))
 }
 
-fn sends(pool: SessionPool<sqlx::Postgres>) -> impl Future<Output = Result<u8, Error>> + Send {
-    async move { descend(&pool, 3).await }
+fn sends(pool: &SessionPool<sqlx::Postgres>) -> impl Future<Output = Result<u8, Error>> + Send {
+    descend(pool, 3)
 }
 
 async fn inside_a_function(pool: &SessionPool<sqlx::Postgres>) -> Done<u8> {

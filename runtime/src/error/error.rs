@@ -345,6 +345,8 @@ impl StdError for Error {
     }
 }
 
+/// Classifies an error of the driver. Where it is one of ours on its way through the driver, that one comes out again;
+/// of any other nobody has told yet what became of the work, and its outcome is [`Outcome::NotSent`].
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
         Error::from_driver(error, Phase::Body)

@@ -8,6 +8,8 @@ impl<DB: Backend> Session<DB> {
     /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
     /// `Err`, panics, or is dropped.
     ///
+    /// Written `async |s| { … }`: a closure that returns an `async` block is not general enough.
+    ///
     /// # Errors
     /// Those of `body`. An `Ok` of a body that swallowed an error which had doomed the savepoint, or the
     /// session around it, is an `Err` with that error; the savepoint is undone.

@@ -18,6 +18,7 @@
 mod support;
 
 mod after_drop;
+mod checked;
 mod endings;
 mod errors;
 mod executor;

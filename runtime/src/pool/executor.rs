@@ -45,8 +45,7 @@ impl<DB: Backend> SessionPool<DB> {
         let mut busy = Busy::until(Instant::now() + LOCK_TIMEOUT);
         let mut custody = self.autocommit();
         loop {
-            custody.entry().next_attempt();
-            custody.ready().await?;
+            ready(&mut custody).await?;
             let spare = DB::again(&statement);
             let (connection, observer) = custody.machine().sending(&statement);
             let result = WatchedFuture::<DB, T>::new(run(connection, statement), observer).await;
@@ -60,6 +59,16 @@ impl<DB: Backend> SessionPool<DB> {
             return end(result, custody).await;
         }
     }
+}
+
+/// Makes a session ready for its statement. A failure is the call's answer, and counted as one.
+async fn ready<DB: Backend>(custody: &mut Custody<DB>) -> Result<(), Error> {
+    custody.entry().next_attempt();
+    let ready = custody.ready().await;
+    if let Err(error) = &ready {
+        custody.entry().answered(Some(error.category()));
+    }
+    ready
 }
 
 /// Ends a session whose only statement failed, and tells what is not known about it.
@@ -103,8 +112,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             let mut busy = Busy::until(Instant::now() + LOCK_TIMEOUT);
             let mut custody = self.autocommit();
             loop {
-                custody.entry().next_attempt();
-                custody.ready().await?;
+                ready(&mut custody).await?;
                 let spare = DB::again(&statement);
                 let (connection, observer) = custody.machine().sending(&statement);
                 let stream = DB::fetch_many(connection, statement);
@@ -161,8 +169,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
     {
         Box::pin(async move {
             let mut custody = self.autocommit();
-            custody.entry().next_attempt();
-            custody.ready().await?;
+            ready(&mut custody).await?;
             let (connection, observer) = custody.machine().statement();
             let prepared = DB::prepare_with(connection, sql, parameters);
             end(
@@ -179,8 +186,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
     {
         Box::pin(async move {
             let mut custody = self.autocommit();
-            custody.entry().next_attempt();
-            custody.ready().await?;
+            ready(&mut custody).await?;
             let (connection, observer) = custody.machine().statement();
             let described = DB::describe(connection, sql);
             end(

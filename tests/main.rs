@@ -22,6 +22,7 @@ mod checked;
 mod endings;
 mod errors;
 mod executor;
+mod lone_statements;
 mod many;
 mod nesting;
 mod pool;

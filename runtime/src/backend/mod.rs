@@ -101,6 +101,8 @@ pub trait Driver: Database + Sized {
     /// Whether a statement that was dropped while it ran leaves the protocol itself in doubt, so that only
     /// a rollback of the whole session and a nonce prove the connection.
     const DROP_DOOMS_SESSION: bool;
+    /// Whether a text of several statements, sent outside of a transaction, is one transaction of its own.
+    const TEXT_IS_TRANSACTION: bool;
     /// Whether an error of a statement that was not read to its end meets the statement after it.
     const LEAVES_ERRORS: bool;
 
@@ -189,7 +191,8 @@ pub trait Driver: Database + Sized {
         false
     }
 
-    /// The same statement once more, where one that was refused as busy may be sent again.
+    /// The same statement once more, where one that was refused as busy may be sent again. A statement that comes in
+    /// parts never is: what ran ahead of the refused part has been done.
     fn again(_statement: &Statement<Self>) -> Option<Statement<Self>> {
         None
     }

@@ -50,6 +50,7 @@ impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
     const DIALECT: Dialect = Dialect::MySql;
     const DROP_DOOMS_SESSION: bool = true;
+    const TEXT_IS_TRANSACTION: bool = false;
     const LEAVES_ERRORS: bool = true;
 
     type Tag = MySqlTag;

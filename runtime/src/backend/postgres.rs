@@ -34,6 +34,7 @@ impl Driver for Postgres {
     const SYSTEM: &'static str = "postgresql";
     const DIALECT: Dialect = Dialect::Postgres;
     const DROP_DOOMS_SESSION: bool = false;
+    const TEXT_IS_TRANSACTION: bool = true;
     const LEAVES_ERRORS: bool = true;
 
     type Tag = PgTag;

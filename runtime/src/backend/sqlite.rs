@@ -49,6 +49,7 @@ impl Driver for Sqlite {
     const SYSTEM: &'static str = "sqlite";
     const DIALECT: Dialect = Dialect::Sqlite;
     const DROP_DOOMS_SESSION: bool = false;
+    const TEXT_IS_TRANSACTION: bool = false;
     const LEAVES_ERRORS: bool = false;
 
     type Tag = SqliteTag;
@@ -198,10 +199,7 @@ impl Driver for Sqlite {
     }
 
     fn again(statement: &Statement<Self>) -> Option<Statement<Self>> {
-        // What ran ahead of a refused statement in the same text has been done.
-        let text = statement.text().trim_end();
-        let is_alone = !text.strip_suffix(';').unwrap_or(text).contains(';');
-        is_alone.then(|| statement.copy()).flatten()
+        statement.copy()
     }
 
     fn ended_by_itself(tag: &SqliteTag) -> bool {

@@ -16,7 +16,7 @@ use super::steps::{Slot, Steps};
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
 use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
 use crate::operation::Operation;
-use crate::shield::{Busy, WatchedFuture, WatchedStream, refuse};
+use crate::shield::{Busy, WatchedFuture, WatchedStream, comes_in_parts, refuse};
 
 /// What one statement on a pool is counted as.
 static AUTOCOMMIT: Operation = Operation::new("steadfast::autocommit");
@@ -46,7 +46,8 @@ impl<DB: Backend> SessionPool<DB> {
         let mut custody = self.autocommit();
         loop {
             ready(&mut custody).await?;
-            let spare = DB::again(&statement);
+            let in_parts = comes_in_parts(&statement);
+            let spare = spare(&statement, in_parts);
             let (connection, observer) = custody.machine().sending(&statement);
             let result = WatchedFuture::<DB, T>::new(run(connection, statement), observer).await;
             if let (Err(error), Some(spare)) = (&result, spare)
@@ -56,9 +57,14 @@ impl<DB: Backend> SessionPool<DB> {
                 statement = spare;
                 continue;
             }
-            return end(result, custody).await;
+            return end(result, in_parts, custody).await;
         }
     }
+}
+
+/// What is sent where this statement is refused as busy.
+fn spare<DB: Backend>(statement: &Statement<DB>, in_parts: bool) -> Option<Statement<DB>> {
+    if in_parts { None } else { DB::again(statement) }
 }
 
 /// Makes a session ready for its statement. A failure is the call's answer, and counted as one.
@@ -71,8 +77,13 @@ async fn ready<DB: Backend>(custody: &mut Custody<DB>) -> Result<(), Error> {
     ready
 }
 
-/// Ends a session whose only statement failed, and tells what is not known about it.
-async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -> sqlx::Error {
+/// Ends a session whose only statement failed, and tells what is not known about it. A part of it may stay where
+/// it came `in_parts`.
+async fn end_failed<DB: Backend>(
+    mut custody: Custody<DB>,
+    in_parts: bool,
+    error: sqlx::Error,
+) -> sqlx::Error {
     let verdict = verdict(&error);
     let entry = Arc::clone(custody.entry());
     if verdict.ends == Ends::Connection {
@@ -86,6 +97,13 @@ async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -
         entry.answered(Some(Category::CommitUnknown));
         return Error::from_driver(error, Phase::Body)
             .with_category(Category::CommitUnknown)
+            .with_outcome(Outcome::Unknown)
+            .into();
+    }
+    if in_parts {
+        entry.ended(Some(Outcome::Unknown));
+        entry.answered(Some(verdict.category));
+        return Error::from_driver(error, Phase::Body)
             .with_outcome(Outcome::Unknown)
             .into();
     }
@@ -113,7 +131,8 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             let mut custody = self.autocommit();
             loop {
                 ready(&mut custody).await?;
-                let spare = DB::again(&statement);
+                let in_parts = comes_in_parts(&statement);
+                let spare = spare(&statement, in_parts);
                 let (connection, observer) = custody.machine().sending(&statement);
                 let stream = DB::fetch_many(connection, statement);
                 let mut stream = WatchedStream::<DB>::new(stream, observer);
@@ -139,7 +158,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                     statement = spare;
                     continue;
                 }
-                return end(failed.map_or(Ok(()), Err), custody).await;
+                return end(failed.map_or(Ok(()), Err), in_parts, custody).await;
             }
         };
         Box::pin(Steps::<DB>::new(Box::pin(run), slot))
@@ -172,11 +191,8 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             ready(&mut custody).await?;
             let (connection, observer) = custody.machine().statement();
             let prepared = DB::prepare_with(connection, sql, parameters);
-            end(
-                WatchedFuture::<DB, _>::new(prepared, observer).await,
-                custody,
-            )
-            .await
+            let prepared = WatchedFuture::<DB, _>::new(prepared, observer).await;
+            end(prepared, false, custody).await
         })
     }
 
@@ -189,17 +205,15 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             ready(&mut custody).await?;
             let (connection, observer) = custody.machine().statement();
             let described = DB::describe(connection, sql);
-            end(
-                WatchedFuture::<DB, _>::new(described, observer).await,
-                custody,
-            )
-            .await
+            let described = WatchedFuture::<DB, _>::new(described, observer).await;
+            end(described, false, custody).await
         })
     }
 }
 
 async fn end<DB: Backend, T>(
     result: Result<T, sqlx::Error>,
+    in_parts: bool,
     mut custody: Custody<DB>,
 ) -> Result<T, sqlx::Error> {
     match result {
@@ -208,6 +222,6 @@ async fn end<DB: Backend, T>(
             custody.entry().answered(None);
             Ok(value)
         }
-        Err(error) => Err(end_failed(custody, error).await),
+        Err(error) => Err(end_failed(custody, in_parts, error).await),
     }
 }

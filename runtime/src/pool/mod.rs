@@ -36,8 +36,8 @@ use lease::Connector;
 pub(crate) use registry::Entry;
 use registry::Registry;
 pub use registry::{SessionInfo, SessionStage};
+pub(crate) use settings::LONGEST;
 use settings::Settings;
-pub(crate) use settings::{AFTER_DEADLINE, LONGEST};
 pub use stats::PoolStats;
 use stats::Tally;
 
@@ -48,7 +48,9 @@ use stats::Tally;
 /// open on it. Whatever happens to a session's owner, its slot is free within a second.
 ///
 /// `&pool` is also a sqlx executor: `query.fetch_all(&pool)` runs one statement, which the database commits
-/// by itself.
+/// by itself. One that fails is undone, and its error is the driver's own. Where that is not certain (no answer came;
+/// a `CALL` failed half-way, or a text of several statements on MySQL and SQLite, which commit each by itself) the
+/// error is one of ours with outcome [`Unknown`](crate::Outcome::Unknown), which is never retried.
 ///
 /// # Cost
 /// Taking a connection that served a session within the last 500 ms costs no round trip; giving one back

@@ -22,7 +22,7 @@
 //! | `RollingBack` | proven, or the connection closed | `Done(_)` |
 //! | `Active` in autocommit | end, with every statement answered | `Done(Committed)` |
 //! | `Active` in autocommit | end, where a transaction may have been left open: ROLLBACK is sent | `RollingBack` |
-//! | any but `Done` | the connection was lost with its control future | `Done(NotSent)`, `Done(Unknown)` after COMMIT |
+//! | any but `Done` | the connection was lost with its control future | `Done(NotSent)`, `Done(Unknown)` after COMMIT or a statement that may have committed |
 //!
 //! Doom is a property of a level, not a state: a doomed level refuses statements with its first error until
 //! it is rolled back; where level 0, the transaction itself, is doomed, the session can only roll back.
@@ -101,6 +101,8 @@ pub(crate) struct Life {
     levels: Levels,
     /// What is decided ahead of the rollback, by a failed COMMIT above all.
     fate: Option<Outcome>,
+    /// What is true of the work where the connection is lost ahead of COMMIT.
+    if_lost: Outcome,
     /// An error has shown that the connection must not serve anybody else.
     connection_ended: bool,
 }
@@ -118,6 +120,7 @@ impl Life {
             rollback_only: false,
             levels: Levels::default(),
             fate: None,
+            if_lost: Outcome::NotSent,
             connection_ended: false,
         }
     }
@@ -203,6 +206,11 @@ impl Life {
         self.become_(State::InStatement);
         self.flight = Flight::Pending;
         self.levels.run();
+    }
+
+    /// The statement may commit behind our back: only the end of the transaction will show whether it has.
+    pub(crate) fn statement_hides(&mut self) {
+        self.if_lost = Outcome::Unknown;
     }
 
     pub(crate) fn statement_polled(&mut self) {
@@ -337,7 +345,7 @@ impl Life {
         let outcome = if proven {
             Outcome::RolledBack
         } else {
-            Outcome::NotSent
+            self.if_lost
         };
         let outcome = match self.fate {
             // Nobody knows what a connection that was closed had open.
@@ -356,7 +364,7 @@ impl Life {
         let outcome = match self.state {
             State::Done(_) => return,
             State::Committing => Outcome::Unknown,
-            _ => self.fate.unwrap_or(Outcome::NotSent),
+            _ => self.fate.unwrap_or(self.if_lost),
         };
         self.become_(State::Done(outcome));
     }

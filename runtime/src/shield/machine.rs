@@ -111,6 +111,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             && let Some(wire) = self.wire()
         {
             DB::runs_hidden(&mut wire.tag);
+            self.life.statement_hides();
         }
         self.statement()
     }

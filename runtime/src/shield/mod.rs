@@ -2,7 +2,7 @@
 //!
 //! [`life`] decides, with [`levels`] for what is nested; [`machine`] sends; [`owned`] keeps what was sent out of
 //! reach of whoever drops a future; [`reaper`] ends what nobody waits for; [`observe`] watches the user's
-//! statements; [`scanner`] refuses those that would end the transaction; [`body`] runs the user's function.
+//! statements; [`scanner`] refuses those that would end the transaction; [`parts`] knows those that are several; [`body`] runs the user's function.
 
 mod body;
 mod busy;
@@ -12,6 +12,7 @@ mod line;
 mod machine;
 mod observe;
 mod owned;
+mod parts;
 mod reaper;
 mod refuse;
 mod scanner;
@@ -23,5 +24,6 @@ pub(crate) use life::State;
 pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
+pub(crate) use parts::comes_in_parts;
 pub(crate) use refuse::refuse;
 pub(crate) use wire::{Carrier, Wire};

@@ -68,6 +68,24 @@ pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
     }
 }
 
+/// Whether `sql` holds more than one statement.
+#[inline]
+pub(crate) fn holds_several(dialect: Dialect, sql: &str) -> bool {
+    if !sql.as_bytes().contains(&b';') {
+        return false;
+    }
+    let scanner = Scanner {
+        dialect,
+        in_transaction: false,
+    };
+    let mut lexer = Lexer::new(dialect, sql);
+    let Some(first) = first_word(&mut lexer) else {
+        return false;
+    };
+    let (_, shape) = scanner.judge(first, &lexer);
+    shape.skip(&mut lexer, first).is_some()
+}
+
 /// Where a statement has its end, when that is not the next semicolon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
@@ -80,6 +98,19 @@ enum Shape {
     Compound,
     /// `MySQL`'s procedures, triggers and events: nothing marks their end.
     Routine,
+}
+
+impl Shape {
+    /// The first word of the statement behind the one that begins with `first`; `None` at the end of the text.
+    fn skip(self, lexer: &mut Lexer<'_>, first: Keyword) -> Option<Keyword> {
+        match self {
+            Self::Plain => skip_plain(lexer),
+            Self::Trigger => skip_trigger(lexer),
+            Self::Atomic => skip_atomic(lexer),
+            Self::Compound => skip_compound(lexer, first),
+            Self::Routine => None,
+        }
+    }
 }
 
 struct Scanner {
@@ -119,13 +150,7 @@ impl Scanner {
         mut shape: Shape,
     ) -> Option<Refusal> {
         loop {
-            first = match shape {
-                Shape::Plain => skip_plain(&mut lexer)?,
-                Shape::Trigger => skip_trigger(&mut lexer)?,
-                Shape::Atomic => skip_atomic(&mut lexer)?,
-                Shape::Compound => skip_compound(&mut lexer, first)?,
-                Shape::Routine => return None,
-            };
+            first = shape.skip(&mut lexer, first)?;
             let (way, next) = self.judge(first, &lexer);
             if let Some((keyword, way)) = way {
                 return Some(Refusal::new(keyword, way, self.in_transaction));
@@ -173,7 +198,6 @@ fn first_word(lexer: &mut Lexer<'_>) -> Option<Keyword> {
     }
 }
 
-/// Like all of its siblings: the first word of the next statement, `None` at the end of the text.
 fn skip_plain(lexer: &mut Lexer<'_>) -> Option<Keyword> {
     pass_semicolon(lexer)?;
     first_word(lexer)

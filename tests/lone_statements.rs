@@ -1,0 +1,194 @@
+//! What a single statement on the pool says when it fails: whether something of it may stay, and whether it is sent
+//! again.
+
+each_database! {
+    use steadfast::{Category, Error, Outcome};
+
+    /// PostgreSQL makes one transaction of a text, the others commit each statement by itself.
+    #[tokio::test]
+    async fn a_text_of_several_statements_tells_that_a_part_may_stay() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let twice = "INSERT INTO notes (id, body) VALUES (1, 'one'); INSERT INTO notes (id, body) VALUES (1, 'again')";
+        let error: Error = sqlx::raw_sql(twice).execute(&pool).await.unwrap_err().into();
+        assert_eq!(error.category(), Category::Integrity(steadfast::Integrity::Unique), "{error}");
+        let (stays, outcome) = match NAME {
+            "postgres" => (0, Outcome::NotSent),
+            _ => (1, Outcome::Unknown),
+        };
+        assert_eq!((place.count("notes").await, error.outcome()), (stays, outcome), "{error}");
+        assert_quiet(&pool);
+
+        // One statement undoes itself, whatever signs are in it.
+        let again = "INSERT INTO notes (id, body) VALUES (2, 'a;b'), (2, 'c;d');";
+        let plain = sqlx::raw_sql(again).execute(&pool).await.unwrap_err();
+        assert!(plain.as_database_error().is_some_and(|error| error.is_unique_violation()), "the driver's own: {plain:?}");
+        assert_eq!(place.count("notes").await, stays);
+    }
+}
+
+/// What only one of them has.
+mod of_one_kind {
+    use std::sync::Arc;
+
+    use sqlx::Executor as _;
+    use steadfast::{Category, Error, Outcome, with_session};
+
+    use crate::support::{mysql, postgres, private, sqlite};
+
+    /// Two databases on one connection: the lock of the second is held by somebody else.
+    #[tokio::test]
+    async fn sqlite_a_text_whose_first_part_has_run_is_not_sent_again() {
+        let place = sqlite::Place::new().await;
+        let other = sqlite::Place::new().await;
+        let attach = format!("ATTACH '{}' AS other", other.name);
+        let pool = place
+            .builder(1)
+            .after_connect(move |connection| {
+                let attach = attach.clone();
+                Box::pin(async move {
+                    connection.execute(sqlx::AssertSqlSafe(attach)).await?;
+                    Ok(())
+                })
+            })
+            .connect()
+            .await
+            .unwrap();
+        let mut holder = other.plain.acquire().await.unwrap();
+        holder.execute("BEGIN IMMEDIATE").await.unwrap();
+        let text = "INSERT INTO notes VALUES (1, 'one'); INSERT INTO other.notes VALUES (1, 'two')";
+        for way in ["execute", "fetch_optional"] {
+            let failed = match way {
+                "execute" => sqlx::raw_sql(text).execute(&pool).await.map(drop),
+                _ => sqlx::raw_sql(text).fetch_optional(&pool).await.map(drop),
+            };
+            let error = Error::from(failed.unwrap_err());
+            assert_eq!(
+                (error.category(), error.outcome()),
+                (Category::Conflict, Outcome::Unknown),
+                "{way}: sent again, the first part would break a constraint: {error:?}"
+            );
+            assert!(!error.is_retryable(), "{way}");
+            assert_eq!(place.count("notes").await, 1, "{way}: the first part stays");
+            sqlx::query("DELETE FROM notes")
+                .execute(&place.plain)
+                .await
+                .unwrap();
+        }
+        holder.execute("ROLLBACK").await.unwrap();
+        sqlx::raw_sql(text).execute(&pool).await.unwrap();
+        assert_eq!(
+            (place.count("notes").await, other.count("notes").await),
+            (1, 1)
+        );
+    }
+
+    /// The server refuses the statement before it runs: nothing is in doubt, and another attempt is worth it.
+    #[tokio::test]
+    async fn postgres_a_plan_that_went_stale_is_no_doubt() {
+        let place = postgres::Place::new().await;
+        let pool = place.pool(1).await;
+        let all = "SELECT * FROM notes";
+        sqlx::query(all).fetch_all(&pool).await.unwrap();
+        place
+            .plain
+            .execute("ALTER TABLE notes ADD COLUMN more INT")
+            .await
+            .unwrap();
+        let stale: Error = sqlx::query(all).fetch_all(&pool).await.unwrap_err().into();
+        assert_eq!(
+            (stale.code(), stale.category(), stale.outcome()),
+            (Some("0A000"), Category::Conflict, Outcome::NotSent),
+            "{stale:?}"
+        );
+        assert!(stale.is_retryable());
+        let again = sqlx::query(all).fetch_all(&pool).await;
+        assert_eq!(again.unwrap().len(), 0);
+        assert_eq!(
+            pool.stats().opened,
+            2,
+            "the stale plans go with their connection"
+        );
+    }
+
+    async fn mysql_with_procedure(body: &str) -> mysql::Place {
+        let place = mysql::Place::new().await;
+        let create = format!("CREATE PROCEDURE sly() BEGIN {body} END");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+            .execute(&place.plain)
+            .await
+            .unwrap();
+        place
+    }
+
+    /// Its statements were committed one by one, or are open still: the next user must find neither a doubt nor a rest.
+    #[tokio::test]
+    async fn mysql_a_procedure_that_fails_half_way_leaves_a_doubt_and_nothing_open() {
+        let signal = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'enough';";
+        for (open, stays) in [
+            ("", 1),
+            ("START TRANSACTION;", 0),
+            ("SET autocommit = 0;", 0),
+        ] {
+            let place = mysql_with_procedure(&format!(
+                "{open} INSERT INTO notes (id, body) VALUES (2, 'sly'); {signal}"
+            ))
+            .await;
+            let pool = place.pool(1).await;
+            let error: Error = sqlx::query("CALL sly()")
+                .execute(&pool)
+                .await
+                .unwrap_err()
+                .into();
+            assert_eq!(
+                (error.code(), error.outcome()),
+                (Some("1644"), Outcome::Unknown),
+                "{open}: {error}"
+            );
+            assert_eq!(place.open_transactions().await, 0, "{open}");
+            assert_eq!(place.count("notes").await, stays, "{open}");
+            sqlx::query("INSERT INTO notes (id, body) VALUES (8, 'acknowledged')")
+                .execute(&pool)
+                .await
+                .unwrap();
+            assert_eq!(place.count("notes").await, stays + 1, "{open}");
+            assert_eq!(pool.stats().opened, 1, "{open}: proven, it serves on");
+        }
+    }
+
+    #[with_session]
+    async fn mysql_calls_and_is_killed(
+        session: &mut steadfast::MySqlSession,
+        server: &Arc<private::Server<sqlx::MySql>>,
+    ) -> Result<(), Error> {
+        sqlx::raw_sql("CALL sly()").execute(&mut *session).await?;
+        let server = Arc::clone(server);
+        tokio::task::spawn_blocking(move || server.kill().unwrap())
+            .await
+            .unwrap();
+        sqlx::query("INSERT INTO notes (id, body) VALUES (3, 'third')")
+            .execute(&mut *session)
+            .await?;
+        Ok(())
+    }
+
+    /// COMMIT was never sent, but the procedure may have sent one of its own.
+    #[tokio::test]
+    async fn mysql_a_session_that_called_a_procedure_and_lost_its_server_is_in_doubt() {
+        let server = Arc::new(private::start::<sqlx::MySql>().await);
+        let place = mysql::Place::on(&server.url()).await;
+        place
+            .plain
+            .execute("CREATE PROCEDURE sly() BEGIN INSERT INTO notes (id, body) VALUES (2, 'sly'); COMMIT; END")
+            .await
+            .unwrap();
+        let pool = place.pool(1).await;
+        let error = mysql_calls_and_is_killed(&pool, &server).await.unwrap_err();
+        assert_eq!(
+            (error.category(), error.outcome()),
+            (Category::Connection, Outcome::Unknown),
+            "{error}"
+        );
+        assert!(!error.is_retryable());
+    }
+}

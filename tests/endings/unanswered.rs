@@ -112,6 +112,34 @@ each_server! {
         Err(transient())
     }
 
+    #[with_session(timeout = "300ms")]
+    async fn gives_up_in_time(session: &mut Session, hole: &Proxy, panic: bool) -> Result<(), Error> {
+        gives_up(session, hole, panic).await
+    }
+
+    /// However the body ends, the caller waits for the rollback a moment past its deadline and no longer.
+    #[tokio::test]
+    async fn from_a_black_hole_the_caller_of_a_rollback_is_back_by_its_deadline() {
+        let place = Place::new().await;
+        for panic in [false, true] {
+            let proxy = Proxy::before(&place.url).unwrap();
+            let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+            let began = Instant::now();
+            if panic {
+                assert_eq!(panic_of(gives_up_in_time(&pool, &proxy, panic)).await, "in the dark");
+            } else {
+                gives_up_in_time(&pool, &proxy, panic).await.unwrap_err();
+            }
+            let took = began.elapsed();
+            assert!(took < Duration::from_millis(300 + 100) + BUSY / 2, "{took:?}");
+            let freed = quiet(&pool).await;
+            assert!(took + freed < Duration::from_secs(1) + BUSY, "{took:?} + {freed:?}");
+            proxy.resume();
+            eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+        }
+        assert_eq!(place.count("notes").await, 0);
+    }
+
     /// Without a deadline too: no wait of a rollback is without an end.
     #[tokio::test]
     async fn from_a_black_hole_a_rollback_comes_back() {

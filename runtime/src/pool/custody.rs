@@ -1,9 +1,11 @@
 //! A session's machine together with the pool that its lease comes from; what every door holds.
 
+mod opening;
+
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::SessionPool;
 use super::acquire::expect_runtime;
@@ -11,8 +13,8 @@ use super::lease::Lease;
 use super::registry::{Entry, Listing, SessionStage};
 use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
 use crate::backend::{Access, Backend, Begin};
-use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
-use crate::shield::{Busy, Committed, Machine, State};
+use crate::error::{Category, Error, Outcome, Phase};
+use crate::shield::{Committed, Machine, State};
 
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
 /// reaper on the runtime of the connection.
@@ -81,100 +83,11 @@ impl<DB: Backend> Custody<DB> {
         std::mem::replace(&mut self.deadline, deadline)
     }
 
-    /// Makes everything ready for a user statement: what is in flight is over, the transaction open, the
-    /// savepoints of the bodies that run set.
-    pub(crate) async fn ready(&mut self) -> Result<(), Error> {
-        if self.machine.life.outcome().is_some() {
-            return Err(
-                Error::new(Category::Programming, Phase::Body, "the session has ended")
-                    .with_help("begin another one"),
-            );
-        }
-        expect_runtime(if self.state() == State::Unopened {
-            Phase::Acquire
-        } else {
-            Phase::Body
-        })?;
-        // What this meets dooms the level it belongs to.
-        let _ = self.machine.settle().await;
-        if let Some(first) = self.machine.life.doom() {
-            return Err(Error::doomed(first, Phase::Body));
-        }
-        if self.state() == State::Unopened {
-            let opened = self.open().await;
-            opened.map_err(|error| self.overdue(error))?;
-        }
-        self.machine
-            .mark()
-            .await
-            .map_err(|error| Error::from_driver(error, Phase::Body))
-    }
-
     /// Ends what is in flight; what it meets dooms the level it belongs to. Without a runtime it stays in flight,
     /// and COMMIT is proven then.
     pub(crate) async fn settle(&mut self) {
         if Handle::try_current().is_ok() {
             let _ = self.machine.settle().await;
-        }
-    }
-
-    async fn open(&mut self) -> Result<(), Error> {
-        if self.listing.is_none() {
-            self.listing = Some(self.pool.shared.registry.list(&self.entry));
-        }
-        let now = Instant::now();
-        let until = self.no_later(now + self.pool.settings().acquire_timeout);
-        let busy_until = self.no_later(now + LOCK_TIMEOUT);
-        let mut answer_until = until;
-        let mut busy = Busy::until(busy_until);
-        loop {
-            if !self.machine.holds_connection() {
-                let turn = match self.begin.access {
-                    Access::Write => self.pool.turn(busy_until).await?,
-                    Access::Read | Access::Autocommit => None,
-                };
-                let lease = self.pool.lease(turn, until).await?;
-                self.runtime = lease.runtime();
-                self.machine.lend(lease);
-                self.entry.reached(SessionStage::Open);
-            }
-            let was_idle = self.machine.carrier().is_some_and(Lease::was_idle);
-            let begin = Begin {
-                // A nested call's deadline is not the transaction's: the limit would outlive that call.
-                limit: self
-                    .whole
-                    .map(|deadline| deadline.saturating_duration_since(Instant::now())),
-                ..self.begin
-            };
-            let Err(error) = self.machine.open(begin, answer_until).await else {
-                return Ok(());
-            };
-            let now = Instant::now();
-            let again = match verdict(&error).ends {
-                _ if DB::is_busy(&error) && self.machine.holds_connection() => {
-                    // The last one shall answer too: a lock that is held is no connection that is lost.
-                    answer_until = busy_until + AFTER_DEADLINE;
-                    busy.wait().await
-                }
-                // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
-                Ends::Connection => was_idle && now < until,
-                _ => false,
-            };
-            if !again {
-                return Err(Error::from_driver(error, Phase::Begin).with_outcome(Outcome::NotSent));
-            }
-        }
-    }
-
-    /// Where the call's own deadline cut the wait short, that is what went wrong.
-    fn overdue(&self, error: Error) -> Error {
-        let passed = self
-            .deadline
-            .is_some_and(|deadline| deadline <= Instant::now());
-        if passed && error.category().is_transient() {
-            timed_out(error.phase()).with_source(error)
-        } else {
-            error
         }
     }
 
@@ -215,7 +128,7 @@ impl<DB: Backend> Custody<DB> {
             return Err(self.refuse(error).await);
         }
         if self.state() == State::Unopened || self.machine.life.is_rollback_only() {
-            return Ok(self.roll_back().await);
+            return Ok(self.roll_back_in_time().await);
         }
         if !self.machine.life.in_transaction() {
             return match self.end_answered().await {
@@ -225,9 +138,7 @@ impl<DB: Backend> Custody<DB> {
         }
         let now = Instant::now();
         if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
-            // As after a body that was cut short: a moment for the proof, and the reaper goes on alone.
-            let outcome = timeout(AFTER_DEADLINE, self.roll_back()).await;
-            return Err(timed_out(Phase::Commit).with_outcome(outcome.unwrap_or(Outcome::NotSent)));
+            return Err(self.refuse(timed_out(Phase::Commit)).await);
         }
         let patience = self.pool.settings().commit_timeout;
         let busy_until = self.no_later(now + LOCK_TIMEOUT);
@@ -268,8 +179,20 @@ impl<DB: Backend> Custody<DB> {
     }
 
     async fn refuse(&mut self, error: Error) -> Error {
-        let outcome = self.roll_back().await;
+        let outcome = self.roll_back_in_time().await;
         error.with_outcome(outcome)
+    }
+
+    /// The same as [`roll_back`](Self::roll_back) for a caller with a deadline: it waits for the proof a moment longer,
+    /// and then the reaper goes on alone.
+    pub(crate) async fn roll_back_in_time(&mut self) -> Outcome {
+        let Some(deadline) = self.deadline else {
+            return self.roll_back().await;
+        };
+        let until = deadline.max(Instant::now()) + AFTER_DEADLINE;
+        timeout_at(until, self.roll_back())
+            .await
+            .unwrap_or(Outcome::NotSent)
     }
 
     /// Ends the session without its work. Where there is no runtime that is left to the reaper.

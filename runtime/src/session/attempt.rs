@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::Session;
 use super::call::State;
 use super::savepoint::Level;
 use crate::backend::Backend;
 use crate::error::{Error, ManagedError, Outcome, Phase};
-use crate::pool::{AFTER_DEADLINE, timed_out};
+use crate::pool::timed_out;
 use crate::shield::{Ended, Limits};
 
 /// One run of the body.
@@ -178,7 +178,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
                 resume_unwind(payload)
             }
             Ended::TimedOut => {
-                self.state.outcome = Some(self.undo_in_time().await);
+                self.state.outcome = Some(self.undo().await);
                 Err(self.state.tell(E::from(timed_out(Phase::Body))))
             }
             Ended::Refused => {
@@ -212,7 +212,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     fn undo(&mut self) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
         Box::pin(async move {
             match &mut self.place {
-                Place::Own(session) => session.custody().roll_back().await,
+                Place::Own(session) => session.custody().roll_back_in_time().await,
                 Place::Callers(borrowed) => {
                     borrowed.undo();
                     // Undone ahead of anything else that the caller's session does, its end included.
@@ -221,12 +221,5 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
                 }
             }
         })
-    }
-
-    /// The caller waits for the proof a moment longer than its deadline; then the reaper goes on alone.
-    async fn undo_in_time(&mut self) -> Outcome {
-        timeout(AFTER_DEADLINE, self.undo())
-            .await
-            .unwrap_or(Outcome::NotSent)
     }
 }

@@ -16,7 +16,7 @@ pub use call::Call;
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};
-use crate::error::{Category, Error, Outcome, Phase};
+use crate::error::{Category, Error, Phase};
 use crate::operation::Operation;
 use crate::pool::{Custody, Entry, SessionPool, closed};
 
@@ -101,7 +101,8 @@ impl<DB: Backend> Session<DB> {
     /// # Errors
     /// Where the session is doomed: the first error, outcome `RolledBack`. Where COMMIT was refused: the
     /// database's error, outcome `RolledBack`. Where no answer came, or the answer leaves doubt: outcome
-    /// `Unknown`. After [`set_rollback_only`](Self::set_rollback_only): `Cancelled`, outcome `RolledBack`.
+    /// `Unknown`. After [`set_rollback_only`](Self::set_rollback_only): `Cancelled`, outcome `RolledBack`, or `NotSent`
+    /// where no statement ran or the connection was closed.
     ///
     /// # Cost
     /// One round trip; none where no statement ran.
@@ -112,13 +113,13 @@ impl<DB: Backend> Session<DB> {
     pub async fn commit(mut self) -> Result<(), Error> {
         let rollback_only = self.custody.machine().life.is_rollback_only();
         let result = match self.custody.commit().await {
-            Ok(Outcome::RolledBack) if rollback_only => Err(Error::new(
+            Ok(outcome) if rollback_only => Err(Error::new(
                 Category::Cancelled,
                 Phase::Commit,
                 "the session was set to roll back, and has",
             )
             .with_help("call `rollback` where that is meant")
-            .with_outcome(Outcome::RolledBack)),
+            .with_outcome(outcome)),
             result => result,
         };
         self.custody

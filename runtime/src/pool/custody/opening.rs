@@ -1,0 +1,103 @@
+//! The way to a session's statement: its turn, its connection, its BEGIN, its savepoints.
+
+use tokio::time::Instant;
+
+use super::{Custody, timed_out};
+use crate::backend::{Access, Backend, Begin};
+use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
+use crate::pool::acquire::expect_runtime;
+use crate::pool::lease::Lease;
+use crate::pool::registry::SessionStage;
+use crate::pool::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
+use crate::shield::{Busy, State};
+
+impl<DB: Backend> Custody<DB> {
+    /// Makes everything ready for a user statement: what is in flight is over, the transaction open, the
+    /// savepoints of the bodies that run set.
+    pub(crate) async fn ready(&mut self) -> Result<(), Error> {
+        if self.machine.life.outcome().is_some() {
+            return Err(
+                Error::new(Category::Programming, Phase::Body, "the session has ended")
+                    .with_help("begin another one"),
+            );
+        }
+        expect_runtime(if self.state() == State::Unopened {
+            Phase::Acquire
+        } else {
+            Phase::Body
+        })?;
+        // What this meets dooms the level it belongs to.
+        let _ = self.machine.settle().await;
+        if let Some(first) = self.machine.life.doom() {
+            return Err(Error::doomed(first, Phase::Body));
+        }
+        if self.state() == State::Unopened {
+            let opened = self.open().await;
+            opened.map_err(|error| self.overdue(error))?;
+        }
+        self.machine
+            .mark()
+            .await
+            .map_err(|error| Error::from_driver(error, Phase::Body))
+    }
+
+    async fn open(&mut self) -> Result<(), Error> {
+        if self.listing.is_none() {
+            self.listing = Some(self.pool.shared.registry.list(&self.entry));
+        }
+        let now = Instant::now();
+        let until = self.no_later(now + self.pool.settings().acquire_timeout);
+        let busy_until = self.no_later(now + LOCK_TIMEOUT);
+        let mut answer_until = until;
+        let mut busy = Busy::until(busy_until);
+        loop {
+            if !self.machine.holds_connection() {
+                let turn = match self.begin.access {
+                    Access::Write => self.pool.turn(busy_until).await?,
+                    Access::Read | Access::Autocommit => None,
+                };
+                let lease = self.pool.lease(turn, until).await?;
+                self.runtime = lease.runtime();
+                self.machine.lend(lease);
+                self.entry.reached(SessionStage::Open);
+            }
+            let was_idle = self.machine.carrier().is_some_and(Lease::was_idle);
+            let begin = Begin {
+                // A nested call's deadline is not the transaction's: the limit would outlive that call.
+                limit: self
+                    .whole
+                    .map(|deadline| deadline.saturating_duration_since(Instant::now())),
+                ..self.begin
+            };
+            let Err(error) = self.machine.open(begin, answer_until).await else {
+                return Ok(());
+            };
+            let now = Instant::now();
+            let again = match verdict(&error).ends {
+                _ if DB::is_busy(&error) && self.machine.holds_connection() => {
+                    // The last one shall answer too: a lock that is held is no connection that is lost.
+                    answer_until = busy_until + AFTER_DEADLINE;
+                    busy.wait().await
+                }
+                // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
+                Ends::Connection => was_idle && now < until,
+                _ => false,
+            };
+            if !again {
+                return Err(Error::from_driver(error, Phase::Begin).with_outcome(Outcome::NotSent));
+            }
+        }
+    }
+
+    /// Where the call's own deadline cut the wait short, that is what went wrong.
+    fn overdue(&self, error: Error) -> Error {
+        let passed = self
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
+        if passed && error.category().is_transient() {
+            timed_out(error.phase()).with_source(error)
+        } else {
+            error
+        }
+    }
+}

@@ -6,7 +6,7 @@ pub use inventory;
 pub use sqlx;
 
 /// The static beside each annotated function, its options and its place in `operations()`.
-pub use crate::operation::{Operation, Options, Registered};
+pub use crate::operation::{Nested, Operation, Options, Registered};
 
 /// What the options are made of.
 pub use crate::isolation::Isolation;

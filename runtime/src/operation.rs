@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::counters::Counters;
 pub use self::counters::OperationStats;
 pub use self::lone::LoneCall;
-pub use self::options::Options;
+pub use self::options::{Nested, Options};
 use crate::error::{Category, Outcome};
 use crate::retry::RetryPolicy;
 

@@ -77,6 +77,10 @@ pub struct Begin {
         )
     )]
     pub(crate) limit: Option<Duration>,
+    /// How long a statement may wait for a lock.
+    pub(crate) lock_timeout: Option<Duration>,
+    /// How long a statement may take.
+    pub(crate) statement_timeout: Option<Duration>,
 }
 
 /// What a session may do.
@@ -85,7 +89,7 @@ pub(crate) enum Access {
     #[default]
     Write,
     Read,
-    /// No transaction at all: one statement, which the server commits by itself.
+    /// No transaction at all: the server commits each statement by itself.
     Autocommit,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backend::{Access, Begin};
 use crate::isolation::Isolation;
 
 /// The options of an operation's sessions.
@@ -9,8 +10,24 @@ use crate::isolation::Isolation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     isolation: Option<Isolation>,
-    read_only: bool,
+    access: Access,
+    nested: Nested,
     timeout: Option<Duration>,
+    lock_timeout: Option<Duration>,
+    statement_timeout: Option<Duration>,
+}
+
+/// What a function does with a caller's session.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nested {
+    /// It runs in a savepoint.
+    #[default]
+    Savepoint,
+    /// It runs as a part of the caller's own work: an `Err` dooms the whole.
+    Join,
+    /// It refuses to run.
+    Never,
 }
 
 impl Options {
@@ -18,8 +35,11 @@ impl Options {
     pub const fn new() -> Self {
         Self {
             isolation: None,
-            read_only: false,
+            access: Access::Write,
+            nested: Nested::Savepoint,
             timeout: None,
+            lock_timeout: None,
+            statement_timeout: None,
         }
     }
 
@@ -31,7 +51,19 @@ impl Options {
 
     #[must_use]
     pub const fn read_only(mut self) -> Self {
-        self.read_only = true;
+        self.access = Access::Read;
+        self
+    }
+
+    #[must_use]
+    pub const fn autocommit(mut self) -> Self {
+        self.access = Access::Autocommit;
+        self
+    }
+
+    #[must_use]
+    pub const fn nested(mut self, nested: Nested) -> Self {
+        self.nested = nested;
         self
     }
 
@@ -41,12 +73,31 @@ impl Options {
         self
     }
 
-    pub(crate) const fn isolation_level(&self) -> Option<Isolation> {
-        self.isolation
+    #[must_use]
+    pub const fn lock_timeout(mut self, millis: u64) -> Self {
+        self.lock_timeout = Some(Duration::from_millis(millis));
+        self
     }
 
-    pub(crate) const fn is_read_only(&self) -> bool {
-        self.read_only
+    #[must_use]
+    pub const fn statement_timeout(mut self, millis: u64) -> Self {
+        self.statement_timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// How its transaction is opened.
+    pub(crate) const fn begin(&self) -> Begin {
+        Begin {
+            access: self.access,
+            isolation: self.isolation,
+            limit: None,
+            lock_timeout: self.lock_timeout,
+            statement_timeout: self.statement_timeout,
+        }
+    }
+
+    pub(crate) const fn nesting(&self) -> Nested {
+        self.nested
     }
 
     pub(crate) const fn time_limit(&self) -> Option<Duration> {

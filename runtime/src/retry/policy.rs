@@ -10,7 +10,8 @@ use crate::error::{Category, Kind};
 /// An attempt runs the whole body in a new session; the failed one is rolled back, and its connection back in the
 /// pool, before the wait begins. What is retried: errors that are [transient](Category::is_transient), and those the
 /// policy was widened to, as long as it is certain that nothing was applied. An
-/// [`Unknown`](crate::error::Outcome::Unknown) outcome is never retried.
+/// [`Unknown`](crate::error::Outcome::Unknown) outcome is never retried, unless [`verify_commit`](Self::verify_commit) has proven
+/// that nothing was applied, or the work is declared [`idempotent`](Self::idempotent).
 ///
 /// | | `exponential` | `fixed` | `immediate` | `none` |
 /// |---|---|---|---|---|
@@ -44,6 +45,7 @@ pub struct RetryPolicy {
     factor: u32,
     jitter: Jitter,
     within: Option<Duration>,
+    unknown: Unknown,
     /// A bit for each category, at its index.
     also: u32,
 }
@@ -55,6 +57,15 @@ pub(super) enum Strategy {
     Fixed,
     Immediate,
     None,
+}
+
+/// What is done where nobody knows whether the work was committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// The ledger is asked.
+    pub(crate) verify: bool,
+    /// The work is repeated where it remains unknown.
+    pub(crate) repeat: bool,
 }
 
 /// How far chance shortens a wait, so that calls that failed together do not meet again.
@@ -84,6 +95,10 @@ impl RetryPolicy {
             factor: 2,
             jitter,
             within: None,
+            unknown: Unknown {
+                verify: false,
+                repeat: false,
+            },
             also: 0,
         }
     }
@@ -178,6 +193,22 @@ impl RetryPolicy {
         self
     }
 
+    /// Asks the ledger where no answer to COMMIT came, so that the call knows: committed, it answers with the body's
+    /// value; not committed, it is tried again. The commit carries a token into a table of the database itself, at no
+    /// round trip of its own; [`SessionPool::install`](crate::SessionPool::install) makes that table.
+    #[must_use]
+    pub const fn verify_commit(mut self) -> Self {
+        self.unknown.verify = true;
+        self
+    }
+
+    /// Says that the work may be done twice: it is tried again also where nobody knows whether it was committed.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.unknown.repeat = true;
+        self
+    }
+
     /// Retries this category too. What may have been applied is still not retried.
     #[must_use]
     pub const fn also(mut self, category: Category) -> Self {
@@ -257,6 +288,10 @@ impl RetryPolicy {
         self.within
     }
 
+    pub(crate) const fn unknown(&self) -> Unknown {
+        self.unknown
+    }
+
     /// Whether an error of this category was asked to be retried beyond those that are transient.
     pub const fn is_widened_to(&self, category: Category) -> bool {
         self.also & (1 << category.index()) != 0
@@ -317,6 +352,12 @@ impl fmt::Display for RetryPolicy {
         if let Some(first) = also.next() {
             write!(f, ", also on {first}")?;
             also.try_for_each(|category| write!(f, ", {category}"))?;
+        }
+        if self.unknown.verify {
+            f.write_str(", verify_commit")?;
+        }
+        if self.unknown.repeat {
+            f.write_str(", idempotent")?;
         }
         Ok(())
     }

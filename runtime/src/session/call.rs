@@ -37,15 +37,7 @@ impl Operation {
             id = entry.id,
             db.system.name = DB::SYSTEM,
         );
-        let begin = Begin {
-            access: if options.is_read_only() {
-                Access::Read
-            } else {
-                Access::Write
-            },
-            isolation: options.isolation_level(),
-            limit: None,
-        };
+        let begin = options.begin();
         let deadline = options
             .time_limit()
             .map(|limit| Instant::now() + limit.min(LONGEST));

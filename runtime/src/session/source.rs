@@ -1,10 +1,12 @@
 //! What a caller may pass where an annotated function declares its session.
 
 use std::fmt::Debug;
+use std::future::{Future, ready};
 use std::sync::Arc;
 
 use super::Session;
 use crate::backend::Backend;
+use crate::error::Error;
 use crate::pool::SessionPool;
 
 /// Where an annotated function gets its session from: a pool (`&pool`, `&Arc<_>`, owned) for one of its own,
@@ -120,8 +122,18 @@ impl<DB: Backend, P: PoolSource<DB> + ?Sized> PoolSource<DB> for Box<P> {
 pub trait SessionType {
     /// Its database.
     type Backend: Backend;
+
+    /// What the body gets of its attempt's session.
+    #[doc(hidden)]
+    fn of(
+        session: &mut Session<Self::Backend>,
+    ) -> impl Future<Output = Result<&mut Self, Error>> + Send;
 }
 
 impl<DB: Backend> SessionType for Session<DB> {
     type Backend = DB;
+
+    fn of(session: &mut Self) -> impl Future<Output = Result<&mut Self, Error>> + Send {
+        ready(Ok(session))
+    }
 }

@@ -107,6 +107,9 @@ pub trait Driver: Database + Sized {
     const DROP_DOOMS_SESSION: bool;
     /// Whether a text of several statements, sent outside of a transaction, is one transaction of its own.
     const TEXT_IS_TRANSACTION: bool;
+    /// Whether a savepoint must stand around what is done on a lent connection, so that COMMIT proves that nobody
+    /// has ended the transaction.
+    const LENDS_IN_SAVEPOINT: bool;
     /// Whether an error of a statement that was not read to its end meets the statement after it.
     const LEAVES_ERRORS: bool;
 
@@ -218,6 +221,12 @@ pub trait Driver: Database + Sized {
     /// autocommit, left one open: part of the work may be committed.
     fn was_meddled_with(_tag: &Self::Tag) -> bool {
         false
+    }
+
+    /// Proves that question and answer are in step, where an unwatched statement that was dropped may have changed that.
+    fn resync(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        let _ = connection;
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Settings of the connection are in doubt: the next `begin` sends them all.

@@ -51,6 +51,7 @@ impl Driver for MySql {
     const DIALECT: Dialect = Dialect::MySql;
     const DROP_DOOMS_SESSION: bool = true;
     const TEXT_IS_TRANSACTION: bool = false;
+    const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = true;
 
     type Tag = MySqlTag;
@@ -107,16 +108,23 @@ impl Driver for MySql {
                 connection.execute("ROLLBACK").await?;
             }
             if thorough {
-                let nonce = format!("{:032x}", fastrand::u128(..));
-                let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
-                let answer: String = connection.fetch_one(question).await?.try_get(0)?;
-                if answer != nonce {
-                    return Err(sqlx::Error::Protocol(
-                        "the connection answered an earlier question".to_owned(),
-                    ));
-                }
+                Self::resync(connection).await?;
             }
             Ok(())
+        })
+    }
+
+    fn resync(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            let nonce = format!("{:032x}", fastrand::u128(..));
+            let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
+            let answer: String = connection.fetch_one(question).await?.try_get(0)?;
+            if answer == nonce {
+                return Ok(());
+            }
+            Err(sqlx::Error::Protocol(
+                "the connection answered an earlier question".to_owned(),
+            ))
         })
     }
 

@@ -35,6 +35,7 @@ impl Driver for Postgres {
     const DIALECT: Dialect = Dialect::Postgres;
     const DROP_DOOMS_SESSION: bool = false;
     const TEXT_IS_TRANSACTION: bool = true;
+    const LENDS_IN_SAVEPOINT: bool = true;
     const LEAVES_ERRORS: bool = true;
 
     type Tag = PgTag;

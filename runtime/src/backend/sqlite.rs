@@ -50,6 +50,7 @@ impl Driver for Sqlite {
     const DIALECT: Dialect = Dialect::Sqlite;
     const DROP_DOOMS_SESSION: bool = false;
     const TEXT_IS_TRANSACTION: bool = false;
+    const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = false;
 
     type Tag = SqliteTag;

@@ -58,6 +58,14 @@ impl Summary {
         Summary::ours(Category::Cancelled, "a statement was dropped while it ran")
     }
 
+    /// What it remembers where sqlx's count of transactions is not what it was when the connection was lent.
+    pub(crate) fn miscounted_transactions() -> Summary {
+        Summary::ours(
+            Category::Programming,
+            "a transaction that was begun on the lent connection was never ended, or was dropped while it began",
+        )
+    }
+
     /// What it remembers where the database gave no error of its own.
     pub(crate) fn rolled_back_by_database() -> Summary {
         Summary::ours(

@@ -3,6 +3,7 @@
 mod attempt;
 mod call;
 mod executor;
+mod lending;
 mod savepoint;
 mod source;
 

@@ -137,3 +137,25 @@ impl<DB: Backend> SessionType for Session<DB> {
         ready(Ok(session))
     }
 }
+
+/// A function may ask for sqlx's connection itself: it is lent for the whole body, see [`Session::raw`].
+macro_rules! lent {
+    ($($feature:literal: $connection:ident of $database:ident),*) => {$(
+        #[cfg(feature = $feature)]
+        impl SessionType for sqlx::$connection {
+            type Backend = sqlx::$database;
+
+            fn of(
+                session: &mut Session<sqlx::$database>,
+            ) -> impl Future<Output = Result<&mut Self, Error>> + Send {
+                session.raw()
+            }
+        }
+    )*};
+}
+
+lent! {
+    "postgres": PgConnection of Postgres,
+    "mysql": MySqlConnection of MySql,
+    "sqlite": SqliteConnection of Sqlite
+}

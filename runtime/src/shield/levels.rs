@@ -26,7 +26,15 @@ pub(super) struct Levels {
     ran_at: Option<usize>,
     rollback_to: Option<usize>,
     release: Option<usize>,
+    /// The depth at which the savepoint stands inside of which a connection was lent.
+    lent_at: Option<usize>,
+    /// The pending release ends a level inside of which a connection was lent: only its answer tells whether that level,
+    /// and with it the transaction, was still there.
+    release_proves: bool,
 }
+
+/// The savepoint around what is done on a lent connection.
+pub(super) const LENT: &str = "SAVEPOINT steadfast_lent";
 
 impl Levels {
     pub(super) fn depth(&self) -> usize {
@@ -100,6 +108,10 @@ impl Levels {
         let level = self.savepoints.pop();
         let depth = self.depth();
         self.ran_at = self.ran_at.filter(|&ran_at| ran_at <= depth);
+        if self.lent_at.is_some_and(|lent_at| lent_at > depth) {
+            self.lent_at = None;
+            self.release_proves = true;
+        }
         level
     }
 
@@ -109,6 +121,16 @@ impl Levels {
             self.rollback_to = Some(self.depth() + 1);
             self.release = self.rollback_to;
         }
+    }
+
+    /// Whether a connection that is lent now is inside of a savepoint of ours.
+    pub(super) fn lends(&self) -> bool {
+        self.lent_at.is_some()
+    }
+
+    /// That savepoint is sent.
+    pub(super) fn lent(&mut self, depth: usize) {
+        self.lent_at = Some(depth);
     }
 
     /// What goes out ahead of the next user statement, if anything must. A RELEASE alone waits.
@@ -135,13 +157,29 @@ impl Levels {
     pub(super) fn batch_sent(&mut self) {
         self.rollback_to = None;
         self.release = None;
+        self.release_proves = false;
         for level in &mut self.savepoints {
             level.opened = true;
         }
     }
 
-    /// What must be undone ahead of COMMIT. A pending RELEASE is dropped: COMMIT releases all.
-    pub(super) fn undoing(&self) -> Option<String> {
+    /// What must go out ahead of COMMIT. A pending RELEASE is dropped, for COMMIT releases all, unless it proves
+    /// something.
+    pub(super) fn closing(&self) -> Option<String> {
+        let mut sql = self.undoing();
+        if let Some(depth) = self.release.filter(|_| self.release_proves) {
+            let _ = write!(
+                sql.get_or_insert_default(),
+                "RELEASE SAVEPOINT steadfast_{depth}; "
+            );
+        }
+        if self.lends() {
+            let _ = write!(sql.get_or_insert_default(), "RELEASE {LENT}; ");
+        }
+        sql
+    }
+
+    fn undoing(&self) -> Option<String> {
         self.rollback_to
             .map(|depth| format!("ROLLBACK TO SAVEPOINT steadfast_{depth}; "))
     }

@@ -11,9 +11,9 @@
 //! | `Opening` | BEGIN refused because another process holds the lock, or the connection was dead | `Unopened` |
 //! | `Active` | a savepoint batch is sent | `Marking` |
 //! | `Marking` | answered, or failed (then doomed) | `Active` |
-//! | `Active` | a user's statement is sent | `InStatement` |
+//! | `Active` | a user's statement is sent, or the connection is lent | `InStatement` |
 //! | `InStatement` | it is answered to its end, or fails | `Active` |
-//! | `InStatement` | it was dropped, and the session goes on | `Recovering` |
+//! | `InStatement` | it was dropped, or the connection is back, and the session goes on | `Recovering` |
 //! | `Recovering` | the wire is quiet again | `Active` |
 //! | `Active` | COMMIT is sent | `Committing` |
 //! | `Committing` | answered | `Done(Committed)` |
@@ -69,6 +69,8 @@ pub(crate) enum Leftover {
     Unread,
     /// It was still running.
     Running,
+    /// The connection was lent, and what was done on it nobody has seen.
+    Unwatched,
 }
 
 /// The statement in flight, in state `InStatement`.
@@ -80,6 +82,8 @@ enum Flight {
     Yielded,
     /// It was dropped while it was pending, and what that dooms is doomed.
     Dropped,
+    /// It is whatever the borrower of the connection does.
+    Unwatched,
 }
 
 /// What never changes in a session's life.
@@ -213,6 +217,12 @@ impl Life {
         self.if_lost = Outcome::Unknown;
     }
 
+    /// The connection is lent: until the session is used again, somebody else's statements run on it.
+    pub(crate) fn lent(&mut self) {
+        self.statement_sent();
+        self.flight = Flight::Unwatched;
+    }
+
     pub(crate) fn statement_polled(&mut self) {
         self.flight = Flight::Pending;
     }
@@ -248,6 +258,7 @@ impl Life {
         match (self.state, self.flight) {
             (State::InStatement, Flight::Yielded) => Leftover::Unread,
             (State::InStatement, Flight::Pending | Flight::Dropped) => Leftover::Running,
+            (State::InStatement, Flight::Unwatched) => Leftover::Unwatched,
             _ => Leftover::Nothing,
         }
     }
@@ -311,6 +322,16 @@ impl Life {
         self.levels.batch_sent();
     }
 
+    /// Whether what is lent now is inside of a savepoint of ours.
+    pub(crate) fn lends(&self) -> bool {
+        self.levels.lends()
+    }
+
+    /// That savepoint is sent, with BEGIN or with a batch.
+    pub(crate) fn lending(&mut self, depth: usize) {
+        self.levels.lent(depth);
+    }
+
     pub(crate) fn marked(&mut self) {
         self.become_(State::Active);
     }
@@ -325,7 +346,7 @@ impl Life {
     /// COMMIT is about to be sent: what must go ahead of it, and whether something was not seen to its end.
     pub(crate) fn committing(&mut self) -> (Option<String>, bool) {
         self.become_(State::Committing);
-        (self.levels.undoing(), self.unseen)
+        (self.levels.closing(), self.unseen)
     }
 
     /// What became of the work is known ahead of the rollback that proves the connection.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::lending;
+use super::levels::LENT;
 use super::life::{Leftover, Life};
 use super::observe::Observer;
 use super::owned::{Control, Owned, drive};
@@ -29,6 +31,8 @@ enum Place<L> {
 pub(crate) struct Machine<DB: Driver, L> {
     pub(crate) life: Life,
     place: Place<L>,
+    /// What sqlx counted on the connection when it was lent.
+    lent: Option<usize>,
     /// How long a control statement may take, COMMIT excepted.
     patience: Duration,
     database: std::marker::PhantomData<fn() -> DB>,
@@ -53,6 +57,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         Self {
             life: Life::new(in_transaction, DB::DROP_DOOMS_SESSION),
             place: Place::Nowhere,
+            lent: None,
             patience,
             database: std::marker::PhantomData,
         }
@@ -116,6 +121,34 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.statement()
     }
 
+    /// The connection for somebody who knows nothing of the session. What is done on it is not seen.
+    pub(crate) fn lend_connection(&mut self) -> &mut DB::Connection {
+        let Place::Here(carrier) = &mut self.place else {
+            unreachable!("an active session has its connection at hand")
+        };
+        let wire = carrier.wire();
+        self.life.lent();
+        self.lent = Some(lending::depth::<DB>(&wire.connection));
+        DB::runs_hidden(&mut wire.tag);
+        if DB::may_be_open(&wire.tag) {
+            self.life.statement_hides();
+        }
+        &mut wire.connection
+    }
+
+    /// What was lent is back: somebody who began a transaction has ended it, and nobody has ended ours.
+    fn take_back_connection(&mut self) {
+        let Some(lent) = self.lent.take() else {
+            return;
+        };
+        if self
+            .wire()
+            .is_some_and(|wire| lending::depth::<DB>(&wire.connection) != lent)
+        {
+            self.life.doom_session(Summary::miscounted_transactions());
+        }
+    }
+
     /// The wire, which nobody else uses now.
     pub(crate) fn wire(&mut self) -> Option<&mut Wire<DB>> {
         match &mut self.place {
@@ -164,6 +197,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 {
                     self.life.doom_session(Summary::rolled_back_by_database());
                 }
+                self.take_back_connection();
             }
             (Control::Recover, Err(error)) => {
                 self.life
@@ -220,9 +254,18 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Sends BEGIN. Where it is refused because another process holds the lock, the life is `Unopened`
     /// again and the error says so.
-    pub(crate) async fn open(&mut self, begin: Begin, until: Instant) -> Result<(), sqlx::Error> {
+    pub(crate) async fn open(
+        &mut self,
+        begin: Begin,
+        lent: bool,
+        until: Instant,
+    ) -> Result<(), sqlx::Error> {
+        let lent = lent && self.life.in_transaction();
         self.life.opening();
-        self.send(|carrier| Owned::open(carrier, begin, until));
+        if lent && DB::LENDS_IN_SAVEPOINT {
+            self.life.lending(0);
+        }
+        self.send(|carrier| Owned::open(carrier, begin, lent, until));
         self.control().await
     }
 
@@ -235,21 +278,37 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if leftover != Leftover::Nothing && self.life.doom().is_none() {
             self.life.recovering();
             let patience = self.patience;
-            let running = leftover == Leftover::Running;
-            self.send(|carrier| Owned::recover(carrier, running, patience));
+            self.send(|carrier| Owned::recover(carrier, leftover, patience));
             self.control().await?;
         }
         Ok(())
     }
 
-    /// Sends what must go out ahead of a user statement.
-    pub(crate) async fn mark(&mut self) -> Result<(), sqlx::Error> {
-        let Some(batch) = self.life.prelude() else {
+    /// Sends what must go out ahead of a user statement, or ahead of what is `lent`.
+    pub(crate) async fn mark(&mut self, lent: bool) -> Result<(), sqlx::Error> {
+        let mut batch = self.life.prelude();
+        let lent = lent && self.life.in_transaction();
+        let is_counted = self
+            .wire()
+            .is_some_and(|wire| lending::depth::<DB>(&wire.connection) > 0);
+        let in_savepoint = self.life.lends() || !DB::LENDS_IN_SAVEPOINT;
+        let marks_lent = lent && !(is_counted && in_savepoint);
+        if marks_lent {
+            let batch = batch.get_or_insert_default();
+            if !batch.is_empty() {
+                batch.push_str("; ");
+            }
+            batch.push_str(LENT);
+        }
+        let Some(batch) = batch else {
             return Ok(());
         };
         let patience = self.patience;
         self.life.marking();
-        self.send(|carrier| Owned::mark(carrier, batch, patience));
+        if marks_lent && DB::LENDS_IN_SAVEPOINT {
+            self.life.lending(self.life.depth());
+        }
+        self.send(|carrier| Owned::mark(carrier, batch, lent, patience));
         self.control().await
     }
 

@@ -2,10 +2,11 @@
 //!
 //! [`life`] decides, with [`levels`] for what is nested; [`machine`] sends; [`owned`] keeps what was sent out of
 //! reach of whoever drops a future; [`reaper`] ends what nobody waits for; [`observe`] watches the user's
-//! statements; [`scanner`] refuses those that would end the transaction; [`parts`] knows those that are several; [`body`] runs the user's function.
+//! statements; [`lending`] is about connections that others use meanwhile; [`scanner`] refuses those that would end the transaction; [`parts`] knows those that are several; [`body`] runs the user's function.
 
 mod body;
 mod busy;
+mod lending;
 mod levels;
 mod life;
 mod line;

@@ -13,8 +13,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::busy::Busy;
-use super::reaper;
+use super::levels::LENT;
+use super::life::Leftover;
 use super::wire::Carrier;
+use super::{lending, reaper};
 use crate::backend::{Begin, BoxFuture, Driver};
 
 /// Which control statement is on its way.
@@ -45,19 +47,23 @@ impl<L> Owned<L> {
         Pin::new(&mut self.future).poll(context)
     }
 
-    /// BEGIN and what travels with it, by `until`.
-    pub(crate) fn open<DB: Driver>(mut carrier: L, begin: Begin, until: Instant) -> Self
+    /// BEGIN and what travels with it, by `until`; what is `lent` of the connection is proven by a savepoint then.
+    pub(crate) fn open<DB: Driver>(mut carrier: L, begin: Begin, lent: bool, until: Instant) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
             let wire = carrier.wire();
             wire.mark_unproven();
-            let sql = DB::begin(&mut wire.tag, &begin);
+            let mut sql = DB::begin(&mut wire.tag, &begin);
+            if lent && DB::LENDS_IN_SAVEPOINT {
+                sql.to_mut().push_str("; ");
+                sql.to_mut().push_str(LENT);
+            }
             let answer = if sql.is_empty() {
                 Ok(Ok(()))
             } else {
-                timeout_at(until, quiet_batch::<DB>(wire, sql)).await
+                timeout_at(until, nested_batch::<DB>(wire, sql, lent)).await
             };
             if !matches!(answer, Ok(Ok(()))) {
                 DB::forget_settings(&mut wire.tag);
@@ -70,15 +76,20 @@ impl<L> Owned<L> {
         }
     }
 
-    /// The savepoint batch ahead of a user statement.
-    pub(crate) fn mark<DB: Driver>(mut carrier: L, batch: String, patience: Duration) -> Self
+    /// The savepoint batch ahead of a user statement, or of what is `lent`.
+    pub(crate) fn mark<DB: Driver>(
+        mut carrier: L,
+        batch: String,
+        lent: bool,
+        patience: Duration,
+    ) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
-            let answer = timeout_at(until, quiet_batch::<DB>(wire, batch.into())).await;
+            let answer = timeout_at(until, nested_batch::<DB>(wire, batch.into(), lent)).await;
             Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
         });
         Self {
@@ -87,18 +98,32 @@ impl<L> Owned<L> {
         }
     }
 
-    /// Ends what a dropped statement left: stops it where it still runs, then reads its rest.
-    pub(crate) fn recover<DB: Driver>(mut carrier: L, running: bool, patience: Duration) -> Self
+    /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
+    /// what was sent, the connection is proven to be in step.
+    pub(crate) fn recover<DB: Driver>(
+        mut carrier: L,
+        leftover: Leftover,
+        patience: Duration,
+    ) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
             let wire = carrier.wire();
-            let answer = if running {
-                Ok(reaper::stop::<DB>(wire).await)
-            } else {
+            let answer = match leftover {
                 // Not cancelled: on PostgreSQL that would abort a transaction in which nothing went wrong.
-                timeout(patience, DB::drain(&mut wire.connection, &wire.tag)).await
+                Leftover::Nothing | Leftover::Unread => {
+                    timeout(patience, DB::drain(&mut wire.connection, &wire.tag)).await
+                }
+                Leftover::Running => Ok(reaper::stop::<DB>(wire).await),
+                Leftover::Unwatched => {
+                    let unwatched = async {
+                        let leftover = reaper::stop::<DB>(wire).await?;
+                        DB::resync(&mut wire.connection).await?;
+                        Ok(leftover)
+                    };
+                    timeout(patience, unwatched).await
+                }
             };
             Answer::of(carrier, answer)
         });
@@ -200,6 +225,23 @@ async fn quiet_batch<DB: Driver>(
         return Err(leftover);
     }
     DB::batch(&mut wire.connection, batch).await
+}
+
+/// The same; sqlx counts what it begins as a transaction where the connection is `lent` behind it.
+async fn nested_batch<DB: Driver>(
+    wire: &mut super::wire::Wire<DB>,
+    batch: Cow<'static, str>,
+    lent: bool,
+) -> Result<(), sqlx::Error> {
+    if !lent || lending::depth::<DB>(&wire.connection) > 0 {
+        return quiet_batch(wire, batch).await;
+    }
+    if DB::LEAVES_ERRORS
+        && let Some(leftover) = DB::drain(&mut wire.connection, &wire.tag).await?
+    {
+        return Err(leftover);
+    }
+    lending::begin::<DB>(&mut wire.connection, batch.into_owned()).await
 }
 
 /// Drives what `poll` polls; the form in which a session's owner waits for an owned future.

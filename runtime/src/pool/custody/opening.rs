@@ -15,6 +15,16 @@ impl<DB: Backend> Custody<DB> {
     /// Makes everything ready for a user statement: what is in flight is over, the transaction open, the
     /// savepoints of the bodies that run set.
     pub(crate) async fn ready(&mut self) -> Result<(), Error> {
+        self.ready_for(false).await
+    }
+
+    /// The same for somebody who uses the connection itself.
+    pub(crate) async fn lend(&mut self) -> Result<&mut DB::Connection, Error> {
+        self.ready_for(true).await?;
+        Ok(self.machine.lend_connection())
+    }
+
+    async fn ready_for(&mut self, lent: bool) -> Result<(), Error> {
         if self.machine.life.outcome().is_some() {
             return Err(
                 Error::new(Category::Programming, Phase::Body, "the session has ended")
@@ -32,16 +42,16 @@ impl<DB: Backend> Custody<DB> {
             return Err(Error::doomed(first, Phase::Body));
         }
         if self.state() == State::Unopened {
-            let opened = self.open().await;
+            let opened = self.open(lent).await;
             opened.map_err(|error| self.overdue(error))?;
         }
         self.machine
-            .mark()
+            .mark(lent)
             .await
             .map_err(|error| Error::from_driver(error, Phase::Body))
     }
 
-    async fn open(&mut self) -> Result<(), Error> {
+    async fn open(&mut self, lent: bool) -> Result<(), Error> {
         if self.listing.is_none() {
             self.listing = Some(self.pool.shared.registry.list(&self.entry));
         }
@@ -69,7 +79,7 @@ impl<DB: Backend> Custody<DB> {
                     .map(|deadline| deadline.saturating_duration_since(Instant::now())),
                 ..self.begin
             };
-            let Err(error) = self.machine.open(begin, answer_until).await else {
+            let Err(error) = self.machine.open(begin, lent, answer_until).await else {
                 return Ok(());
             };
             let now = Instant::now();

@@ -1,0 +1,26 @@
+//! sqlx's own count of the transactions on a connection.
+//!
+//! A connection that is lent goes to code that knows nothing of a session and may call `begin` on it. sqlx makes that a
+//! savepoint where it counts a transaction already, so it is made to count ours. The count stays with the connection
+//! afterwards: nothing else reads it, and the next session that lends finds it as it needs it.
+//!
+//! This is the one use of `sqlx-core`: sqlx itself does not show the trait.
+
+use sqlx::Database;
+use sqlx_core::transaction::TransactionManager;
+
+use crate::backend::Driver;
+
+/// How many transactions and savepoints sqlx believes to be open.
+pub(crate) fn depth<DB: Driver>(connection: &DB::Connection) -> usize {
+    <DB as Database>::TransactionManager::get_transaction_depth(connection)
+}
+
+/// Sends a batch in which a transaction is begun or has been, and has sqlx count it. Only where it counts none.
+pub(super) async fn begin<DB: Driver>(
+    connection: &mut DB::Connection,
+    batch: String,
+) -> Result<(), sqlx::Error> {
+    let batch = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(batch));
+    <DB as Database>::TransactionManager::begin(connection, Some(batch)).await
+}

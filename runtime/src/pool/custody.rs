@@ -3,6 +3,7 @@
 mod opening;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +24,8 @@ pub(crate) struct Custody<DB: Backend> {
     entry: Arc<Entry>,
     machine: Machine<DB, Lease<DB>>,
     begin: Begin,
+    /// It waits for its turn among the writers of its database, where that has one at a time.
+    queues: bool,
     /// The earliest deadline of the calls that run now.
     deadline: Option<Instant>,
     /// The session's own, which holds for all of its statements.
@@ -46,12 +49,25 @@ impl<DB: Backend> Custody<DB> {
             pool,
             entry,
             begin,
+            queues: begin.access == Access::Write,
             deadline,
             whole: deadline,
             runtime: None,
             listing: None,
             reaped: false,
         }
+    }
+
+    /// A session in the place of this one, in autocommit, that was refused because somebody else writes: it gives its
+    /// connection back and queues.
+    pub(crate) async fn requeued(mut self) -> Self {
+        if self.queues {
+            return self;
+        }
+        self.end_answered().await;
+        let mut next = Self::new(self.pool.clone(), Arc::clone(&self.entry), self.begin, None);
+        next.queues = true;
+        next
     }
 
     pub(crate) fn machine(&mut self) -> &mut Machine<DB, Lease<DB>> {
@@ -91,6 +107,35 @@ impl<DB: Backend> Custody<DB> {
         }
     }
 
+    /// The same, no longer than the deadline. `false` where it passed: what was left is in flight still.
+    pub(crate) async fn settle_in_time(&mut self) -> bool {
+        match self.deadline {
+            Some(deadline) => timeout_at(deadline, self.settle()).await.is_ok(),
+            None => {
+                self.settle().await;
+                true
+            }
+        }
+    }
+
+    /// Where the call's own deadline cut the wait short, that is what went wrong.
+    fn overdue(&self, error: Error) -> Error {
+        let passed = self
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
+        if passed && error.category().is_transient() {
+            let (phase, outcome) = (error.phase(), error.outcome());
+            timed_out(phase).with_outcome(outcome).with_source(error)
+        } else {
+            error
+        }
+    }
+
+    /// How long it waits where the waiting is ours.
+    fn lock_timeout(&self) -> Duration {
+        self.begin.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+    }
+
     fn no_later(&self, instant: Instant) -> Instant {
         self.deadline
             .map_or(instant, |deadline| deadline.min(instant))
@@ -108,12 +153,7 @@ impl<DB: Backend> Custody<DB> {
         }
         self.entry.reached(SessionStage::Ending);
         // What settling meets dooms the session.
-        let in_time = if let Some(deadline) = self.deadline {
-            timeout_at(deadline, self.machine.settle()).await.is_ok()
-        } else {
-            let _ = self.machine.settle().await;
-            true
-        };
+        let in_time = self.settle_in_time().await;
         if let Some(first) = self.machine.life.session_doom() {
             let error = Error::doomed(first, Phase::Commit);
             return Err(self.refuse(error).await);
@@ -141,7 +181,7 @@ impl<DB: Backend> Custody<DB> {
             return Err(self.refuse(timed_out(Phase::Commit)).await);
         }
         let patience = self.pool.settings().commit_timeout;
-        let busy_until = self.no_later(now + LOCK_TIMEOUT);
+        let busy_until = self.no_later(now + self.lock_timeout());
         let limit = self
             .deadline
             .map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
@@ -153,7 +193,7 @@ impl<DB: Backend> Custody<DB> {
                 gone,
             } => {
                 self.finish();
-                Err(commit_failed(source, outcome, gone))
+                Err(self.overdue(commit_failed(source, outcome, gone)))
             }
             Committed::Unanswered => {
                 self.entry.ended(Some(Outcome::Unknown));
@@ -223,7 +263,13 @@ impl<DB: Backend> Custody<DB> {
 
 impl<DB: Backend> Drop for Custody<DB> {
     fn drop(&mut self) {
-        if self.reaped || !self.machine.holds_connection() {
+        if !self.machine.holds_connection() {
+            return;
+        }
+        if self.reaped {
+            // Its runtime has shut down, and the connection goes with it.
+            self.machine.life.lost();
+            self.entry.ended(self.machine.life.outcome());
             return;
         }
         let Some(runtime) = self.runtime.take() else {
@@ -234,6 +280,7 @@ impl<DB: Backend> Drop for Custody<DB> {
             entry: Arc::clone(&self.entry),
             machine: self.machine.take(),
             begin: self.begin,
+            queues: self.queues,
             deadline: None,
             whole: None,
             runtime: None,
@@ -275,16 +322,20 @@ fn left_open() -> Error {
     .with_outcome(Outcome::Unknown)
 }
 
+pub(crate) fn transaction_ended(phase: Phase) -> Error {
+    Error::new(
+        Category::Programming,
+        phase,
+        "something in the session ended its transaction, and part of the work may be committed",
+    )
+    .with_help("look for a procedure, or for code on a lent connection, that commits")
+}
+
 fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
     if gone {
-        return Error::new(
-            Category::Programming,
-            Phase::Commit,
-            "something in the session ended its transaction, and part of the work may be committed",
-        )
-        .with_help("look for a procedure that commits")
-        .with_source(source)
-        .with_outcome(outcome);
+        return transaction_ended(Phase::Commit)
+            .with_source(source)
+            .with_outcome(outcome);
     }
     let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
     if outcome == Outcome::Unknown {

@@ -31,7 +31,7 @@ pub(crate) use acquire::closed;
 use builder::AfterConnect;
 pub use builder::PoolBuilder;
 pub use close::CloseReport;
-pub(crate) use custody::{Custody, timed_out};
+pub(crate) use custody::{Custody, timed_out, transaction_ended};
 use lease::Connector;
 pub(crate) use registry::Entry;
 use registry::Registry;
@@ -145,6 +145,7 @@ impl<DB: Backend> SessionPool<DB> {
             anchor: tokio::sync::Mutex::default(),
             opened: 0.into(),
             pinged: 0.into(),
+            silent: Mutex::default(),
         };
         let links = Pool::builder(connector)
             .config(PoolConfig {

@@ -53,18 +53,25 @@ impl<'c, DB: Backend> Borrowed<'c, DB> {
     }
 
     async fn leave_well(&mut self) -> Result<(), Error> {
+        // Under the inner call's own deadline still: the unread rest of a stream may be long.
+        let in_time = self.level().session.custody().settle_in_time().await;
         let former = self.former;
         self.level().session.custody().replace_deadline(former);
         match self.level.take() {
-            Some(level) => level.leave_well().await,
+            Some(level) if in_time => level.leave_well(),
+            Some(_) => Err(timed_out(Phase::Body).with_outcome(Outcome::RolledBack)),
             None => Ok(()),
         }
     }
 
-    fn undo(&mut self) {
+    /// It is undone ahead of anything else that the caller's session does, its end included.
+    fn undo(&mut self) -> Outcome {
         let former = self.former;
-        self.level().session.custody().replace_deadline(former);
+        let custody = self.level().session.custody();
+        custody.replace_deadline(former);
+        let outcome = custody.machine().life.once_undone();
         self.level = None;
+        outcome
     }
 }
 
@@ -214,10 +221,9 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
             match &mut self.place {
                 Place::Own(session) => session.custody().roll_back_in_time().await,
                 Place::Callers(borrowed) => {
-                    borrowed.undo();
-                    // Undone ahead of anything else that the caller's session does, its end included.
-                    self.state.entry.ended(Some(Outcome::RolledBack));
-                    Outcome::RolledBack
+                    let outcome = borrowed.undo();
+                    self.state.entry.ended(Some(outcome));
+                    outcome
                 }
             }
         })

@@ -150,14 +150,14 @@ fn mismatch(inner: Begin, outer: Begin, database: &str) -> Option<Error> {
 
 impl State {
     /// Adds what the body could not know to the error that it returned. The operation that failed first stays
-    /// named, and an outcome that is already in doubt stays so.
+    /// named, and what is in doubt for either of them stays so.
     pub(super) fn tell<E: Classify>(&self, mut error: E) -> E {
         if let Some(inner) = error.session_error_mut() {
             if inner.operation().is_none() {
                 inner.set_operation(self.entry.operation.name());
             }
             if let Some(outcome) = self.outcome
-                && inner.outcome() == Outcome::NotSent
+                && (outcome == Outcome::Unknown || inner.outcome() == Outcome::NotSent)
             {
                 inner.set_outcome(outcome);
             }

@@ -17,9 +17,9 @@ pub use call::Call;
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};
-use crate::error::{Category, Error, Phase};
+use crate::error::{Category, Error, Outcome, Phase};
 use crate::operation::Operation;
-use crate::pool::{Custody, Entry, SessionPool, closed};
+use crate::pool::{Custody, Entry, SessionPool, closed, transaction_ended};
 
 /// A session: one pooled connection and one transaction, alive for one call.
 ///
@@ -133,7 +133,8 @@ impl<DB: Backend> Session<DB> {
     /// slot to be free.
     ///
     /// # Errors
-    /// None today: where the rollback cannot be proven the connection is closed, which rolls back as well.
+    /// `Programming`, outcome `Unknown`, where something in the session had ended its transaction, so that a part of the
+    /// work may be committed. Where the rollback cannot be proven the connection is closed, which rolls back as well.
     ///
     /// # Cost
     /// One round trip, a second at most; none where no statement ran.
@@ -141,9 +142,15 @@ impl<DB: Backend> Session<DB> {
     /// # Cancellation
     /// Dropped, the rollback goes on without it.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        self.custody.roll_back().await;
-        self.custody.entry().answered(None);
-        Ok(())
+        let outcome = self.custody.roll_back().await;
+        let result = match outcome {
+            Outcome::Unknown => Err(transaction_ended(Phase::Rollback).with_outcome(outcome)),
+            _ => Ok(()),
+        };
+        self.custody
+            .entry()
+            .answered(result.as_ref().err().map(Error::category));
+        result
     }
 
     /// Runs a query that must answer exactly one row.

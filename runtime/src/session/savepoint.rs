@@ -45,7 +45,11 @@ impl<DB: Backend> Session<DB> {
         let level = Level::enter(self);
         let result = body(level.session).await;
         match result {
-            Ok(value) => level.leave_well().await.map(|()| value).map_err(E::from),
+            Ok(value) => {
+                // The unread rest of a stream may hold an error that belongs to this level.
+                level.session.custody().settle().await;
+                level.leave_well().map(|()| value).map_err(E::from)
+            }
             // Undone in `Drop`, as in every other case.
             Err(error) => Err(error),
         }
@@ -66,12 +70,9 @@ impl<'s, DB: Backend> Level<'s, DB> {
         Self { session, depth }
     }
 
-    /// Keeps what the level did, unless something doomed it.
-    pub(super) async fn leave_well(mut self) -> Result<(), Error> {
+    /// Keeps what the level did, unless something doomed it. To be settled before.
+    pub(super) fn leave_well(mut self) -> Result<(), Error> {
         let depth = self.depth;
-        let custody = self.session.custody();
-        // The unread rest of a stream may hold an error that belongs to this level.
-        custody.settle().await;
         self.depth = 0;
         let life = &mut self.session.custody().machine().life;
         while life.depth() > depth {

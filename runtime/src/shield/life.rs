@@ -312,6 +312,14 @@ impl Life {
         self.levels.leave_badly();
     }
 
+    /// What becomes of a level's work where that is undone: the savepoint is gone if somebody has committed.
+    pub(crate) fn once_undone(&self) -> Outcome {
+        match self.if_lost {
+            Outcome::Unknown => Outcome::Unknown,
+            _ => Outcome::RolledBack,
+        }
+    }
+
     /// What goes out ahead of the next user statement, if anything must.
     pub(crate) fn prelude(&self) -> Option<String> {
         self.levels.batch()
@@ -385,6 +393,7 @@ impl Life {
         let outcome = match self.state {
             State::Done(_) => return,
             State::Committing => Outcome::Unknown,
+            State::InStatement if !self.kind.in_transaction => Outcome::Unknown,
             _ => self.fate.unwrap_or(self.if_lost),
         };
         self.become_(State::Done(outcome));

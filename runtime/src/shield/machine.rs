@@ -13,7 +13,7 @@ use super::owned::{Control, Owned, drive};
 use super::scanner::hides;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
-use crate::error::{AtCommit, Category, Ends, Outcome, Summary, verdict};
+use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
 
 /// How long a control statement that a rollback must wait for may still take.
 const CONTROL_IN_THE_WAY: Duration = Duration::from_millis(500);
@@ -209,12 +209,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 self.life.fated(fate);
             }
             (Control::RollBack, _) => {
-                // A conflict has ended the transaction with an answer that says so.
-                let was_told = |doom: &Summary| doom.category() == Category::Conflict;
                 if self
                     .wire()
                     .is_some_and(|wire| DB::was_meddled_with(&wire.tag))
-                    && !self.life.session_doom().is_some_and(was_told)
                 {
                     self.life.fated(Outcome::Unknown);
                 }

@@ -26,11 +26,7 @@ use crate::isolation::Isolation;
 #[derive(Clone, Debug)]
 pub struct MySqlTag {
     id: u64,
-    /// The same for every connection of one server between two starts: ids begin anew with each.
-    server: u64,
-    is_mariadb: bool,
-    /// A lock that is not to be had in time takes the whole transaction with it.
-    rolls_back_on_timeout: bool,
+    server: Server,
     /// In milliseconds.
     statement_timeout: Setting,
     /// In seconds.
@@ -41,6 +37,15 @@ pub struct MySqlTag {
     hidden: bool,
     /// Whether that has ended our transaction or left another open; asked once, ahead of the rollback.
     meddled: OnceLock<bool>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    /// The same for all connections between two starts: the ids of connections begin anew with each.
+    life: u64,
+    is_mariadb: bool,
+    /// A lock that is not to be had in time takes the whole transaction with it.
+    rolls_back_on_timeout: bool,
 }
 
 /// A server may be set to begin transactions by itself: with `autocommit` off a single statement would never be
@@ -90,9 +95,11 @@ impl Driver for MySql {
             let version: String = who.try_get(2)?;
             let mut tag = MySqlTag {
                 id: number(0)?,
-                server: number(1)?,
-                is_mariadb: version.contains("MariaDB"),
-                rolls_back_on_timeout: false,
+                server: Server {
+                    life: number(1)?,
+                    is_mariadb: version.contains("MariaDB"),
+                    rolls_back_on_timeout: false,
+                },
                 statement_timeout: Setting::new(0),
                 lock_timeout: Setting::new(0),
                 in_transaction: false,
@@ -201,7 +208,7 @@ impl Driver for MySql {
 
     fn takes_transaction(tag: &MySqlTag, error: &sqlx::Error) -> bool {
         // ER_LOCK_WAIT_TIMEOUT
-        tag.rolls_back_on_timeout && number(error) == Some(1205)
+        tag.server.rolls_back_on_timeout && number(error) == Some(1205)
     }
 
     fn forget_settings(tag: &mut MySqlTag) {
@@ -210,7 +217,7 @@ impl Driver for MySql {
     }
 
     fn is_same_server(one: &MySqlTag, other: &MySqlTag) -> bool {
-        one.server == other.server
+        one.server.life == other.server.life
     }
 
     fn cancel(tag: &MySqlTag) -> Option<String> {
@@ -245,13 +252,13 @@ impl MySqlTag {
     fn learn(&mut self, variable: &str, value: &str) {
         match variable {
             "max_execution_time" => {
-                self.statement_timeout = Setting::new(value.parse().unwrap_or(0))
+                self.statement_timeout = Setting::new(value.parse().unwrap_or(0));
             }
             "max_statement_time" => self.statement_timeout = Setting::new(thousandths(value)),
             "innodb_lock_wait_timeout" => {
                 self.lock_timeout = Setting::new(value.parse().unwrap_or(0));
             }
-            "innodb_rollback_on_timeout" => self.rolls_back_on_timeout = value == "ON",
+            "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
             _ => {}
         }
     }
@@ -261,7 +268,7 @@ impl MySqlTag {
             .statement_timeout
             .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
         if let Some(ms) = self.statement_timeout.change(statement) {
-            let _ = if self.is_mariadb {
+            let _ = if self.server.is_mariadb {
                 write!(
                     sql,
                     "SET max_statement_time = {}.{:03}; ",

@@ -109,13 +109,11 @@ impl<DB: Backend> Custody<DB> {
 
     /// The same, no longer than the deadline. `false` where it passed: what was left is in flight still.
     pub(crate) async fn settle_in_time(&mut self) -> bool {
-        match self.deadline {
-            Some(deadline) => timeout_at(deadline, self.settle()).await.is_ok(),
-            None => {
-                self.settle().await;
-                true
-            }
-        }
+        let Some(deadline) = self.deadline else {
+            self.settle().await;
+            return true;
+        };
+        timeout_at(deadline, self.settle()).await.is_ok()
     }
 
     /// Where the call's own deadline cut the wait short, that is what went wrong.

@@ -4,6 +4,8 @@ mod attempt;
 mod call;
 mod executor;
 mod lending;
+mod mismatch;
+mod place;
 mod savepoint;
 mod source;
 

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::backend::Backend;
-use crate::error::{Error, Outcome, Phase};
+use crate::error::{Category, Error, Outcome, Phase};
 
 impl<DB: Backend> Session<DB> {
     /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
@@ -42,6 +42,15 @@ impl<DB: Backend> Session<DB> {
         F: AsyncFnOnce(&mut Self) -> Result<T, E>,
         E: From<Error>,
     {
+        if !self.custody().is_in_transaction() {
+            let error = Error::new(
+                Category::Programming,
+                Phase::Body,
+                "an `autocommit` session has no savepoints",
+            )
+            .with_help("remove `autocommit`, or do without");
+            return Err(error.into());
+        }
         let level = Level::enter(self);
         let result = body(level.session).await;
         match result {

@@ -33,6 +33,8 @@ pub(crate) struct Machine<DB: Driver, L> {
     place: Place<L>,
     /// What sqlx counted on the connection when it was lent.
     lent: Option<usize>,
+    /// Somebody has done what nobody watched.
+    was_lent: bool,
     /// How long a control statement may take, COMMIT excepted.
     patience: Duration,
     database: std::marker::PhantomData<fn() -> DB>,
@@ -58,6 +60,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             life: Life::new(in_transaction, DB::DROP_DOOMS_SESSION),
             place: Place::Nowhere,
             lent: None,
+            was_lent: false,
             patience,
             database: std::marker::PhantomData,
         }
@@ -129,6 +132,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let wire = carrier.wire();
         self.life.lent();
         self.lent = Some(lending::depth::<DB>(&wire.connection));
+        self.was_lent = true;
         DB::runs_hidden(&mut wire.tag);
         if DB::may_be_open(&wire.tag) {
             self.life.statement_hides();
@@ -283,11 +287,18 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Sends what must go out ahead of a user statement, or ahead of what is `lent`.
     pub(crate) async fn mark(&mut self, lent: bool) -> Result<(), sqlx::Error> {
+        let patience = self.patience;
         let mut batch = self.life.prelude();
-        let lent = lent && self.life.in_transaction();
         let is_counted = self
             .wire()
             .is_some_and(|wire| lending::depth::<DB>(&wire.connection) > 0);
+        if lent && !self.life.in_transaction() {
+            if is_counted {
+                self.life.marking();
+                self.send(|carrier| Owned::uncount(carrier, patience));
+            }
+            return self.control().await;
+        }
         let in_savepoint = self.life.lends() || !DB::LENDS_IN_SAVEPOINT;
         let marks_lent = lent && !(is_counted && in_savepoint);
         if marks_lent {
@@ -300,7 +311,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let Some(batch) = batch else {
             return Ok(());
         };
-        let patience = self.patience;
         self.life.marking();
         if marks_lent && DB::LENDS_IN_SAVEPOINT {
             self.life.lending(self.life.depth());
@@ -345,7 +355,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Whether the end of a session in autocommit must be proven.
     pub(crate) fn may_be_open(&mut self) -> bool {
-        self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
+        self.was_lent || self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
     }
 
     /// The same where a statement may have left a transaction open: one that has is rolled back, and what it did

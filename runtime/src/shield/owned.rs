@@ -107,6 +107,22 @@ impl<L> Owned<L> {
         }
     }
 
+    /// Readies the connection of a session without a transaction for somebody who begins some.
+    pub(crate) fn uncount<DB: Driver>(mut carrier: L, patience: Duration) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let wire = carrier.wire();
+            let answer = timeout(patience, lending::uncount::<DB>(&mut wire.connection)).await;
+            Answer::of::<DB, _>(carrier, answer.map(|answer| answer.map(|()| None)))
+        });
+        Self {
+            control: Control::Mark,
+            future,
+        }
+    }
+
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
     /// what was sent, the connection is proven to be in step.
     pub(crate) fn recover<DB: Driver>(

@@ -39,6 +39,8 @@ pub enum SessionStage {
     Open,
     /// It is being committed or rolled back.
     Ending,
+    /// It holds no connection any more; its hooks run.
+    Hooks,
 }
 
 /// One call, from its first line to its record. Shared by the call and its session; whichever ends last, be
@@ -111,7 +113,8 @@ impl Entry {
             stage: match self.stage.load(Ordering::Relaxed) {
                 0 => SessionStage::Waiting,
                 1 => SessionStage::Open,
-                _ => SessionStage::Ending,
+                2 => SessionStage::Ending,
+                _ => SessionStage::Hooks,
             },
             since: self.since,
             age: self.started.elapsed(),

@@ -9,6 +9,9 @@ pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// of a COMMIT that was sent before.
 pub(crate) const AFTER_DEADLINE: Duration = Duration::from_millis(100);
 
+/// How long a caller without a deadline waits for the hooks of its session.
+pub(crate) const HOOKS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a ping of a connection taken from the pool may take before the connection is replaced.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -3,6 +3,7 @@
 mod attempt;
 mod call;
 mod executor;
+mod hooks;
 mod lending;
 mod mismatch;
 mod place;

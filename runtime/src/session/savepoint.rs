@@ -83,20 +83,21 @@ impl<'s, DB: Backend> Level<'s, DB> {
     pub(super) fn leave_well(mut self) -> Result<(), Error> {
         let depth = self.depth;
         self.depth = 0;
-        let life = &mut self.session.custody().machine().life;
-        while life.depth() > depth {
-            life.leave_badly();
+        let custody = self.session.custody();
+        while custody.machine().life.depth() > depth {
+            custody.leave_badly();
         }
-        life.leave_well()
+        custody
+            .leave_well()
             .map_err(|first| Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack))
     }
 }
 
 impl<DB: Backend> Drop for Level<'_, DB> {
     fn drop(&mut self) {
-        let life = &mut self.session.custody().machine().life;
-        while self.depth > 0 && life.depth() >= self.depth {
-            life.leave_badly();
+        let custody = self.session.custody();
+        while self.depth > 0 && custody.machine().life.depth() >= self.depth {
+            custody.leave_badly();
         }
     }
 }

@@ -20,6 +20,7 @@ mod backend;
 mod error;
 mod error_handling;
 mod isolation;
+mod ledger;
 mod operation;
 mod pool;
 mod retry;

@@ -113,6 +113,10 @@ impl Driver for MySql {
         })
     }
 
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get(0)
+    }
+
     fn drain<'c>(
         connection: &'c mut MySqlConnection,
         _tag: &'c MySqlTag,

@@ -6,6 +6,7 @@ mod opening;
 pub(crate) use ending::transaction_ended;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -18,6 +19,7 @@ use super::registry::{Entry, Listing};
 use super::settings::LOCK_TIMEOUT;
 use crate::backend::{Access, Backend, Begin};
 use crate::error::{Category, Error, Outcome, Phase, Summary};
+use crate::ledger::Token;
 use crate::shield::{Machine, State};
 
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
@@ -36,6 +38,10 @@ pub(crate) struct Custody<DB: Backend> {
     runtime: Option<Handle>,
     listing: Option<Listing>,
     hooks: Hooks,
+    /// What the ledger shall know the commit by.
+    token: Option<Token>,
+    /// What the ledger said of an outcome that was unknown.
+    resolved: Option<Outcome>,
     /// The body has ended well, and its work is meant to stay.
     kept: bool,
     /// This is the reaper's: when it is dropped there is nobody left to hand anything to.
@@ -61,6 +67,8 @@ impl<DB: Backend> Custody<DB> {
             runtime: None,
             listing: None,
             hooks: Hooks::default(),
+            token: None,
+            resolved: None,
             kept: false,
             reaped: false,
         }
@@ -105,6 +113,12 @@ impl<DB: Backend> Custody<DB> {
     /// Sets the deadline that holds from here on, and gives the former.
     pub(crate) fn replace_deadline(&mut self, deadline: Option<Instant>) -> Option<Instant> {
         std::mem::replace(&mut self.deadline, deadline)
+    }
+
+    /// The commit notes a token in the ledger.
+    pub(crate) fn note_commit(&mut self) {
+        self.token = Some(Token::fresh());
+        self.pool.shared.verifies.store(true, Ordering::Relaxed);
     }
 
     /// A hook of the level that the running body is in.
@@ -203,6 +217,8 @@ impl<DB: Backend> Drop for Custody<DB> {
             runtime: None,
             listing: self.listing.take(),
             hooks: std::mem::take(&mut self.hooks),
+            token: self.token,
+            resolved: self.resolved,
             kept: self.kept,
             reaped: true,
         };

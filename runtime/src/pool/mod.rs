@@ -10,6 +10,7 @@ mod gate;
 mod home;
 mod hooks;
 mod lease;
+mod ledger;
 mod maintenance;
 mod registry;
 mod settings;
@@ -17,6 +18,7 @@ mod stats;
 mod steps;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use deadpool::Runtime;
@@ -91,6 +93,8 @@ pub(crate) struct Shared<DB: Backend> {
     /// Wakes those who wait at the gate, which is not this pool's alone.
     closing: Notify,
     maintenance: Mutex<Option<AbortHandle>>,
+    /// Its sessions leave tokens in the ledger.
+    verifies: AtomicBool,
 }
 
 impl<DB: Backend> SessionPool<DB> {
@@ -168,6 +172,7 @@ impl<DB: Backend> SessionPool<DB> {
                 gate,
                 closing: Notify::new(),
                 maintenance: Mutex::default(),
+                verifies: AtomicBool::new(false),
             }),
         })
     }

@@ -47,6 +47,7 @@ impl Operation {
             span,
             begin,
             nested: options.nesting(),
+            verifies: false,
             deadline,
             retrying: None,
             outcome: None,
@@ -72,6 +73,8 @@ pub(super) struct State {
     pub(super) span: Span,
     pub(super) begin: Begin,
     pub(super) nested: Nested,
+    /// The commit of a session of its own is noted in the ledger.
+    verifies: bool,
     pub(super) deadline: Option<Instant>,
     /// Only the outermost call can start over, and only one with a policy keeps account of it.
     pub(super) retrying: Option<Box<Retrying>>,
@@ -87,6 +90,7 @@ impl<DB: Backend> Call<'_, DB> {
         let is_outermost = matches!(self.origin, Origin::Pool(_));
         self.state.retrying =
             (is_outermost && policy.max_attempts() > 1).then(|| Box::new(Retrying::new(policy)));
+        self.state.verifies = policy.unknown().verify;
         self
     }
 
@@ -96,12 +100,15 @@ impl<DB: Backend> Call<'_, DB> {
         state.entry.next_attempt();
         let place = match &mut self.origin {
             Origin::Pool(pool) => {
-                let custody = Custody::new(
+                let mut custody = Custody::new(
                     pool.clone(),
                     Arc::clone(&state.entry),
                     state.begin,
                     state.deadline,
                 );
+                if state.verifies {
+                    custody.note_commit();
+                }
                 Place::Own(Box::new(Session::new(custody)))
             }
             Origin::Session(session) => {

@@ -14,6 +14,7 @@ use super::scanner::hides;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
 use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
+use crate::ledger::Trouble;
 
 /// How long a control statement that a rollback must wait for may still take.
 const CONTROL_IN_THE_WAY: Duration = Duration::from_millis(500);
@@ -35,6 +36,8 @@ pub(crate) struct Machine<DB: Driver, L> {
     lent: Option<usize>,
     /// Somebody has done what nobody watched.
     was_lent: bool,
+    /// A token for the ledger goes ahead of COMMIT.
+    is_noted: bool,
     /// How long a control statement may take, COMMIT excepted.
     patience: Duration,
     database: std::marker::PhantomData<fn() -> DB>,
@@ -61,6 +64,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             place: Place::Nowhere,
             lent: None,
             was_lent: false,
+            is_noted: false,
             patience,
             database: std::marker::PhantomData,
         }
@@ -209,6 +213,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
             (Control::Commit, Err(error)) => {
+                // What somebody has committed behind our back the ledger cannot know.
+                self.is_noted &= !DB::transaction_gone(error);
                 let fate = self.fate(error, closed);
                 self.life.fated(fate);
             }
@@ -241,6 +247,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             } else {
                 Outcome::Unknown
             };
+        }
+        // The batch ended at the token.
+        if self.is_noted && Trouble::of::<DB>(error).is_some() {
+            return Outcome::RolledBack;
         }
         match verdict(error).at_commit {
             // Still open: the rollback that follows ends it.
@@ -319,16 +329,23 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.control().await
     }
 
-    /// Sends COMMIT and waits until `limit` for its answer; the COMMIT itself is given up after `patience`.
+    /// Sends COMMIT, behind a `note` where it is to be found again, and waits until `limit` for its answer; the COMMIT itself is given up after `patience`.
     /// A refused one is followed by a rollback that proves the connection.
     pub(crate) async fn commit(
         &mut self,
+        note: Option<String>,
         busy_until: Instant,
         patience: Duration,
         limit: Instant,
     ) -> Committed {
-        let (undo, unseen) = self.life.committing();
-        self.send(|carrier| Owned::commit(carrier, undo, unseen, busy_until, patience));
+        let (ahead, unseen) = self.life.committing();
+        let mut ahead = ahead.unwrap_or_default();
+        self.is_noted = note.is_some();
+        if let Some(note) = note {
+            ahead.push_str(&note);
+            ahead.push_str("; ");
+        }
+        self.send(|carrier| Owned::commit(carrier, ahead, unseen, busy_until, patience));
         match timeout_at(limit, self.control()).await {
             Err(_elapsed) => Committed::Unanswered,
             Ok(Ok(())) => Committed::Done,
@@ -343,6 +360,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 }
             }
         }
+    }
+
+    /// Whether the ledger can tell what became of a COMMIT.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.is_noted
     }
 
     /// Ends a session in autocommit: every statement was answered, so there is nothing to prove.

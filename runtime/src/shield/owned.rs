@@ -162,7 +162,7 @@ impl<L> Owned<L> {
     /// without an answer after `patience`.
     pub(crate) fn commit<DB: Driver>(
         mut carrier: L,
-        undo: Option<String>,
+        ahead: String,
         unseen: bool,
         busy_until: Instant,
         patience: Duration,
@@ -174,7 +174,7 @@ impl<L> Owned<L> {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
             let commit = DB::commit(&wire.tag, unseen);
-            let mut batch = undo.unwrap_or_default();
+            let mut batch = ahead;
             batch.push_str(&commit);
             DB::permit_commit(&wire.tag);
             let mut busy = Busy::until(busy_until);
@@ -185,7 +185,7 @@ impl<L> Owned<L> {
                 if !refused || !busy.wait().await {
                     break answer;
                 }
-                // What was to be undone is undone; only the COMMIT was refused.
+                // What went ahead of it is done; only the COMMIT was refused.
                 batch.clear();
                 batch.push_str(&commit);
             };

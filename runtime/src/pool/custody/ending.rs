@@ -8,9 +8,10 @@ use tokio::time::{Instant, timeout_at};
 use super::{Custody, timed_out};
 use crate::backend::Backend;
 use crate::error::{Category, Error, Outcome, Phase};
+use crate::ledger::{Mark, Trouble};
 use crate::pool::acquire::expect_runtime;
 use crate::pool::registry::SessionStage;
-use crate::pool::settings::{AFTER_DEADLINE, HOOKS_TIMEOUT};
+use crate::pool::settings::{AFTER_DEADLINE, HOOKS_TIMEOUT, RESOLVE_TIMEOUT};
 use crate::shield::{Committed, State};
 
 impl<DB: Backend> Custody<DB> {
@@ -60,20 +61,28 @@ impl<DB: Backend> Custody<DB> {
         }
         let patience = self.pool.settings().commit_timeout;
         let busy_until = self.no_later(now + self.lock_timeout());
-        let limit = self
-            .deadline
-            .map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
+        // Without a deadline the COMMIT is given up first, and the ledger can be asked.
+        let limit = self.deadline.map_or(now + patience, |deadline| deadline) + AFTER_DEADLINE;
         self.kept = true;
-        match self.machine.commit(busy_until, patience, limit).await {
+        let note = self
+            .token
+            .map(|token| token.note(DB::DIALECT, Mark::Committed));
+        match self.machine.commit(note, busy_until, patience, limit).await {
             Committed::Done => Ok(self.finish().await),
             Committed::Failed {
+                gone: true,
                 source,
                 outcome,
-                gone,
             } => {
                 self.finish().await;
-                Err(self.overdue(commit_failed(source, outcome, gone)))
+                Err(transaction_ended(Phase::Commit)
+                    .with_source(source)
+                    .with_outcome(outcome))
             }
+            Committed::Failed { source, .. } => match self.finish().await {
+                Outcome::Committed => Ok(Outcome::Committed),
+                outcome => Err(self.overdue(self.commit_failed(source, outcome))),
+            },
             Committed::Unanswered => {
                 self.entry.ended(Some(Outcome::Unknown));
                 Err(Error::new(
@@ -81,8 +90,38 @@ impl<DB: Backend> Custody<DB> {
                     Phase::Commit,
                     "the server has not answered COMMIT in time",
                 )
-                .with_outcome(Outcome::Unknown))
+                .with_outcome(Outcome::Unknown)
+                .with_token(self.token))
             }
+        }
+    }
+
+    fn commit_failed(&self, source: sqlx::Error, outcome: Outcome) -> Error {
+        if self.token.is_some()
+            && let Some(trouble) = Trouble::of::<DB>(&source)
+        {
+            return trouble.explain(source).with_outcome(outcome);
+        }
+        let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
+        if outcome == Outcome::Unknown {
+            error
+                .with_category(Category::CommitUnknown)
+                .with_token(self.token)
+        } else {
+            error
+        }
+    }
+
+    /// Asks the ledger about a commit of which no answer came.
+    async fn resolve(&mut self) {
+        let is_unknown = self.machine.life.outcome() == Some(Outcome::Unknown);
+        let can_be = is_unknown && self.machine.is_noted() && self.resolved.is_none();
+        if let Some(token) = self.token.filter(|_| can_be) {
+            let now = Instant::now();
+            let until = self.deadline.map_or(now + RESOLVE_TIMEOUT, |deadline| {
+                deadline.max(now) + AFTER_DEADLINE
+            });
+            self.resolved = self.pool.ask_ledger(token, until).await;
         }
     }
 
@@ -125,11 +164,15 @@ impl<DB: Backend> Custody<DB> {
         self.finish().await
     }
 
-    /// Gives the lease back, runs the hooks and leaves the registry.
+    /// Gives the lease back, asks the ledger where it must be asked, runs the hooks and leaves the registry.
     async fn finish(&mut self) -> Outcome {
-        let outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
-        self.entry.ended(Some(outcome));
         drop(self.machine.take_back());
+        self.resolve().await;
+        let outcome = self
+            .resolved
+            .or(self.machine.life.outcome())
+            .unwrap_or(Outcome::NotSent);
+        self.entry.ended(Some(outcome));
         if !self.hooks.is_empty() {
             self.hooks.decide(outcome, self.kept);
             self.run_hooks().await;
@@ -189,18 +232,4 @@ pub(crate) fn transaction_ended(phase: Phase) -> Error {
         "something in the session ended its transaction, and part of the work may be committed",
     )
     .with_help("look for a procedure, or for code on a lent connection, that commits")
-}
-
-fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
-    if gone {
-        return transaction_ended(Phase::Commit)
-            .with_source(source)
-            .with_outcome(outcome);
-    }
-    let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
-    if outcome == Outcome::Unknown {
-        error.with_category(Category::CommitUnknown)
-    } else {
-        error
-    }
 }

@@ -30,4 +30,5 @@ mod retry;
 mod round_trips;
 mod savepoints;
 mod sqlite_waits;
+mod strangers;
 mod trickle;

@@ -5,6 +5,7 @@ mod control_statements;
 mod deadlines;
 mod doom;
 mod drops;
+mod hidden;
 mod leaks;
 mod refusals;
 mod returns;

@@ -19,6 +19,8 @@ mod support;
 
 mod after_drop;
 mod checked;
+mod closing;
+mod control_line;
 mod endings;
 mod errors;
 mod executor;

@@ -24,6 +24,7 @@ mod control_line;
 mod endings;
 mod errors;
 mod executor;
+mod limits;
 mod lone_statements;
 mod many;
 mod nesting;

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub struct MySqlTag {
 
 #[derive(Clone, Copy, Debug)]
 struct Server {
-    /// The same for all connections between two starts: the ids of connections begin anew with each.
+    /// The same for all connections between two starts, and of no other server: the ids of connections begin anew with
+    /// each start.
     life: u64,
     is_mariadb: bool,
     /// A lock that is not to be had in time takes the whole transaction with it.
@@ -56,9 +58,10 @@ const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 const WHO: &str =
     "SELECT CAST(CONNECTION_ID() AS CHAR), CAST(UUID_SHORT() >> 24 AS CHAR), VERSION()";
 
-/// MySQL and MariaDB each know a limit of statements by a name of their own.
-const LIMITS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
-    ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout')";
+/// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
+const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
+    ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout', \
+    'server_uuid', 'server_uid', 'hostname', 'port', 'datadir')";
 
 impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
@@ -83,9 +86,9 @@ impl Driver for MySql {
 
     fn introduce(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<MySqlTag, sqlx::Error>> {
         Box::pin(async move {
-            let question = format!("{OWN_SETTINGS}; {WHO}; {LIMITS}");
+            let question = format!("{OWN_SETTINGS}; {WHO}; {VARIABLES}");
             let rows = connection.fetch_all(sqlx::AssertSqlSafe(question)).await?;
-            let (who, limits) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+            let (who, variables) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
             let number = |column: usize| -> Result<u64, sqlx::Error> {
                 let text: String = who.try_get(column)?;
                 text.parse().map_err(|_| {
@@ -106,8 +109,8 @@ impl Driver for MySql {
                 hidden: false,
                 meddled: OnceLock::new(),
             };
-            for limit in limits {
-                tag.learn(limit.try_get(0)?, limit.try_get(1)?);
+            for variable in variables {
+                tag.learn(variable.try_get(0)?, variable.try_get(1)?);
             }
             Ok(tag)
         })
@@ -261,6 +264,12 @@ impl MySqlTag {
             "max_statement_time" => self.statement_timeout = Setting::new(thousandths(value)),
             "innodb_lock_wait_timeout" => {
                 self.lock_timeout = Setting::new(value.parse().unwrap_or(0));
+            }
+            "server_uuid" | "server_uid" | "hostname" | "port" | "datadir" => {
+                let mut hasher = DefaultHasher::new();
+                (variable, value).hash(&mut hasher);
+                // Whatever the order in which they come.
+                self.server.life ^= hasher.finish();
             }
             "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
             _ => {}

@@ -37,7 +37,8 @@ pub use error::{AttemptError, Category, Classify, Error, Group, Integrity, Outco
 pub use isolation::Isolation;
 pub use operation::{Operation, OperationStats, operations};
 pub use pool::{
-    CloseReport, HookOutput, PoolBuilder, PoolStats, SessionInfo, SessionPool, SessionStage,
+    CloseReport, CriticalEvent, HookOutput, PoolBuilder, PoolStats, SessionInfo, SessionPool,
+    SessionStage,
 };
 pub use retry::{Jitter, RetryPolicy};
 pub use session::{Session, SessionSource};

@@ -83,6 +83,23 @@ pub struct Begin {
     pub(crate) lock_timeout: Option<Duration>,
     /// How long a statement may take.
     pub(crate) statement_timeout: Option<Duration>,
+    /// Whose it is, for those who look at the server.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "only `PostgreSQL` shows it to anybody")
+    )]
+    pub(crate) owner: Option<Owner>,
+}
+
+/// The call that a session belongs to.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only `PostgreSQL` shows it to anybody")
+)]
+pub(crate) struct Owner {
+    pub(crate) operation: &'static str,
+    pub(crate) id: u64,
 }
 
 /// What a session may do.

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _};
 
 use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Statement, Step,
     delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
@@ -150,6 +150,9 @@ impl Driver for Postgres {
             sql.push_str("; ");
             sql.push_str(WATCH);
         }
+        if let Some(owner) = begin.owner {
+            let _ = write!(sql, "; SET LOCAL application_name = {}", shown(owner));
+        }
         if statement != standing_statement {
             let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
         }
@@ -203,6 +206,24 @@ impl PgTag {
             let _ = write!(sql, "SET lock_timeout = {millis}; ");
         }
     }
+}
+
+/// `operation#id` as a literal. The server cuts names at 63 bytes and takes nothing but ASCII; the id shall stay. An
+/// escape string reads the same under every setting.
+fn shown(owner: Owner) -> String {
+    let id = format!("#{}", owner.id);
+    let mut literal = String::from("E'");
+    for character in owner.operation.chars().take(63 - id.len()) {
+        match character {
+            '\'' => literal.push_str("\\'"),
+            '\\' => literal.push_str("\\\\"),
+            ' '..='~' => literal.push(character),
+            _ => literal.push('?'),
+        }
+    }
+    literal.push_str(&id);
+    literal.push('\'');
+    literal
 }
 
 /// 0 would mean no limit at all, and the settings are 32-bit numbers.

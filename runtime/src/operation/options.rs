@@ -93,6 +93,7 @@ impl Options {
             limit: None,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
+            owner: None,
         }
     }
 

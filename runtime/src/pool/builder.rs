@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::SessionPool;
 use super::address::{self, Address};
+use super::critical::{CriticalEvent, Watcher};
 use super::settings::Settings;
 use crate::backend::{Backend, BoxFuture, Options};
 use crate::error::{Category, Error, Phase};
@@ -29,6 +30,7 @@ pub struct PoolBuilder<DB: Backend> {
     standbys: usize,
     settings: Settings,
     after_connect: Option<AfterConnect<DB>>,
+    watcher: Watcher,
     database: PhantomData<fn() -> DB>,
 }
 
@@ -39,6 +41,7 @@ impl<DB: Backend> PoolBuilder<DB> {
             standbys: 0,
             settings: Settings::default(),
             after_connect: None,
+            watcher: Watcher::default(),
             database: PhantomData,
         }
     }
@@ -126,6 +129,25 @@ impl<DB: Backend> PoolBuilder<DB> {
         self
     }
 
+    /// Whether a transaction on PostgreSQL carries `application_name = '<operation>#<session id>'`, so that
+    /// `pg_stat_activity` shows which function holds what; it does by default. It travels with BEGIN.
+    #[must_use]
+    pub fn application_name(mut self, shown: bool) -> Self {
+        self.settings.application_name = shown;
+        self
+    }
+
+    /// Calls `watch` when somebody should look: see [`CriticalEvent`]. It is called where the event happens, so it must
+    /// not block; one that panics harms nothing. The same is logged as an error (target `steadfast::critical`).
+    #[must_use]
+    pub fn on_critical<F>(mut self, watch: F) -> Self
+    where
+        F: Fn(CriticalEvent) + Send + Sync + 'static,
+    {
+        self.watcher = Watcher::new(watch);
+        self
+    }
+
     /// Runs on each new connection before its first session, within the acquire timeout. An error fails the
     /// connection, and the session that waits for it.
     ///
@@ -189,7 +211,12 @@ impl<DB: Backend> PoolBuilder<DB> {
             Address::Options(options) => options,
         };
         let options = address::quiet(options);
-        SessionPool::open(options, self.settings.within_reach(), self.after_connect)
+        SessionPool::open(
+            options,
+            self.settings.within_reach(),
+            self.after_connect,
+            self.watcher,
+        )
     }
 
     fn check(&self) -> Result<(), Error> {

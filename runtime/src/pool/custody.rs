@@ -13,12 +13,13 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use super::SessionPool;
+use super::critical::CriticalEvent;
 use super::hooks::{Hook, Hooks};
 use super::lease::Lease;
 use super::registry::{Entry, Listing};
 use super::settings::LOCK_TIMEOUT;
-use crate::backend::{Access, Backend, Begin};
-use crate::error::{Category, Error, Outcome, Phase, Summary};
+use crate::backend::{Access, Backend, Begin, Owner};
+use crate::error::{Category, Classify, Error, Outcome, Phase, Summary};
 use crate::ledger::Token;
 use crate::shield::{Machine, State};
 
@@ -177,6 +178,26 @@ impl<DB: Backend> Custody<DB> {
         } else {
             error
         }
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        self.pool.settings().application_name.then(|| Owner {
+            operation: self.entry.operation.name(),
+            id: self.entry.id,
+        })
+    }
+
+    /// Tells whoever watches the pool, where this is something to look at.
+    pub(crate) fn watch(&self, error: &(impl Classify + ?Sized)) {
+        let (operation, id) = (self.entry.operation.name(), self.entry.id);
+        let event = if error.category() == Some(Category::Resource) {
+            CriticalEvent::Resource { operation, id }
+        } else if error.outcome() == Some(Outcome::Unknown) {
+            CriticalEvent::CommitUnknown { operation, id }
+        } else {
+            return;
+        };
+        self.pool.shared.watcher.tell(event);
     }
 
     /// How long it waits where the waiting is ours.

@@ -14,7 +14,7 @@ use super::registry::Entry;
 use super::settings::LOCK_TIMEOUT;
 use super::steps::{Slot, Steps};
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
-use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
+use crate::error::{Category, Classify, Ends, Error, Outcome, Phase, verdict};
 use crate::operation::Operation;
 use crate::shield::{Busy, WatchedFuture, WatchedStream, comes_in_parts, refuse};
 
@@ -92,25 +92,28 @@ async fn end_failed<DB: Backend>(
     } else {
         custody.end_answered().await;
     }
-    if verdict.leaves_doubt() {
+    let outcome = if verdict.leaves_doubt() || in_parts {
+        Outcome::Unknown
+    } else {
+        // Answered: the statement undid itself, and nothing is open.
+        Outcome::RolledBack
+    };
+    let error = if verdict.leaves_doubt() {
         // Sent, and no answer came: the server may have done it.
-        entry.ended(Some(Outcome::Unknown));
-        entry.answered(Some(Category::CommitUnknown));
-        return Error::from_driver(error, Phase::Body)
+        Error::from_driver(error, Phase::Body)
             .with_category(Category::CommitUnknown)
-            .with_outcome(Outcome::Unknown)
-            .into();
-    }
-    if in_parts {
-        entry.ended(Some(Outcome::Unknown));
-        entry.answered(Some(verdict.category));
-        return Error::from_driver(error, Phase::Body)
-            .with_outcome(Outcome::Unknown)
-            .into();
-    }
-    // Answered: the statement undid itself, and nothing is open.
-    entry.ended(Some(Outcome::RolledBack));
-    entry.answered(Some(verdict.category));
+            .with_outcome(outcome)
+            .into()
+    } else if in_parts {
+        Error::from_driver(error, Phase::Body)
+            .with_outcome(outcome)
+            .into()
+    } else {
+        error
+    };
+    entry.ended(Some(outcome));
+    entry.answered(Classify::category(&error));
+    custody.watch(&error);
     error
 }
 

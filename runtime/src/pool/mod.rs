@@ -4,6 +4,7 @@ mod acquire;
 mod address;
 mod builder;
 mod close;
+mod critical;
 mod custody;
 mod executor;
 mod gate;
@@ -34,6 +35,8 @@ pub(crate) use acquire::closed;
 use builder::AfterConnect;
 pub use builder::PoolBuilder;
 pub use close::CloseReport;
+pub use critical::CriticalEvent;
+use critical::Watcher;
 pub(crate) use custody::{Custody, timed_out, transaction_ended};
 pub use hooks::HookOutput;
 pub(crate) use hooks::{Hook, Task};
@@ -95,6 +98,7 @@ pub(crate) struct Shared<DB: Backend> {
     maintenance: Mutex<Option<AbortHandle>>,
     /// Its sessions leave tokens in the ledger.
     verifies: AtomicBool,
+    watcher: Watcher,
 }
 
 impl<DB: Backend> SessionPool<DB> {
@@ -143,6 +147,7 @@ impl<DB: Backend> SessionPool<DB> {
         options: Options<DB>,
         settings: Settings,
         after_connect: Option<AfterConnect<DB>>,
+        watcher: Watcher,
     ) -> Result<Self, Error> {
         let gate = DB::write_gate(&options).map(gate::of);
         let connector = Connector {
@@ -173,6 +178,7 @@ impl<DB: Backend> SessionPool<DB> {
                 closing: Notify::new(),
                 maintenance: Mutex::default(),
                 verifies: AtomicBool::new(false),
+                watcher,
             }),
         })
     }

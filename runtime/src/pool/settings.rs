@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) keepalive: Option<Duration>,
     /// 500 ms as in HikariCP: a connection that answered just now is not asked again.
     pub(crate) ping_after: Duration,
+    /// Whether PostgreSQL is told who holds a connection: 2 to 3 % of a small transaction.
+    pub(crate) application_name: bool,
 }
 
 impl Settings {
@@ -81,6 +83,7 @@ impl Default for Settings {
             max_lifetime: Some(Duration::from_mins(30)),
             keepalive: Some(Duration::from_mins(2)),
             ping_after: Duration::from_millis(500),
+            application_name: true,
         }
     }
 }

@@ -56,6 +56,9 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
         E: ManagedError,
     {
         let result = self.end(ended).await;
+        if let Err(error) = &result {
+            self.place.watch(error);
+        }
         self.state.answered(result)
     }
 
@@ -73,6 +76,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
             }
             Err(error) => error,
         };
+        self.place.watch(&error);
         let Some(pause) = self.state.pause_after(&mut error) else {
             return ControlFlow::Break(self.state.answered(Err(error)));
         };

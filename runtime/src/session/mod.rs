@@ -144,6 +144,9 @@ impl<DB: Backend> Session<DB> {
             .with_outcome(outcome)),
             result => result,
         };
+        if let Err(error) = &result {
+            self.custody.watch(error);
+        }
         self.custody
             .entry()
             .answered(result.as_ref().err().map(Error::category));

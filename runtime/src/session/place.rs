@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::Session;
 use super::savepoint::Level;
 use crate::backend::Backend;
-use crate::error::{Error, Outcome, Phase, Summary};
+use crate::error::{Classify, Error, Outcome, Phase, Summary};
 use crate::pool::timed_out;
 
 /// Dropped before it has ended, either rolls back: a session of its own through the reaper, the caller's at
@@ -52,6 +52,13 @@ impl<'c, DB: Backend> Place<'c, DB> {
         match self {
             Self::Own(session) => session,
             Self::Callers(borrowed) => borrowed.session(),
+        }
+    }
+
+    /// What went wrong with a session of one's own may be something to look at; the caller's tells for itself.
+    pub(super) fn watch(&mut self, error: &impl Classify) {
+        if let Self::Own(session) = self {
+            session.custody().watch(error);
         }
     }
 

@@ -4,11 +4,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Span;
 
 use super::lending;
 use super::levels::LENT;
 use super::life::{Leftover, Life};
-use super::observe::Observer;
+use super::observe::{self, Observer};
 use super::owned::{Control, Owned, drive};
 use super::scanner::hides;
 use super::wire::{Carrier, Wire};
@@ -105,13 +106,17 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// The connection, and what must watch a statement on it.
     pub(crate) fn statement(&mut self) -> (&mut DB::Connection, Observer<'_, DB>) {
+        self.watched(Span::none())
+    }
+
+    fn watched(&mut self, span: Span) -> (&mut DB::Connection, Observer<'_, DB>) {
         let Place::Here(carrier) = &mut self.place else {
             unreachable!("an active session has its connection at hand")
         };
         let Wire {
             connection, tag, ..
         } = carrier.wire();
-        (connection, Observer::new(&mut self.life, tag))
+        (connection, Observer::new(&mut self.life, tag, span))
     }
 
     /// The same for a statement whose text is known.
@@ -125,7 +130,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
         }
-        self.statement()
+        self.watched(observe::span::<DB>(statement.text()))
     }
 
     /// The connection for somebody who knows nothing of the session. What is done on it is not seen.

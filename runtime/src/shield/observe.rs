@@ -6,21 +6,46 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
+use sqlx::error::DatabaseError;
+use tracing::Span;
 
 use super::life::Life;
 use crate::backend::{BoxFuture, Driver, Step};
 use crate::error::{Ends, Summary, verdict};
 
+/// The span of a statement, under the names of OpenTelemetry's conventions for databases; at debug level, where its text
+/// may be shown. Values never are.
+pub(super) fn span<DB: Driver>(text: &str) -> Span {
+    tracing::debug_span!(
+        target: "steadfast::statement",
+        "steadfast.statement",
+        db.system.name = DB::SYSTEM,
+        db.operation.name = operation(text),
+        db.query.text = text,
+        db.response.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    )
+}
+
+/// The first word.
+fn operation(text: &str) -> &str {
+    let text = text.trim_start();
+    text.split(|character: char| !character.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default()
+}
+
 /// The life of the session that a statement runs in, and the tag that says what the database did by itself.
 pub(crate) struct Observer<'s, DB: Driver> {
     life: &'s mut Life,
     tag: &'s DB::Tag,
+    span: Span,
 }
 
 impl<'s, DB: Driver> Observer<'s, DB> {
-    pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag) -> Self {
+    pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span) -> Self {
         life.statement_sent();
-        Self { life, tag }
+        Self { life, tag, span }
     }
 
     fn answered(&mut self) {
@@ -29,6 +54,13 @@ impl<'s, DB: Driver> Observer<'s, DB> {
     }
 
     fn failed(&mut self, error: &sqlx::Error) {
+        if !self.span.is_disabled() {
+            self.span
+                .record("error.type", verdict(error).category.as_str());
+            if let Some(code) = error.as_database_error().and_then(<dyn DatabaseError>::code) {
+                self.span.record("db.response.status_code", &*code);
+            }
+        }
         let ends = if DB::takes_transaction(self.tag, error) {
             Ends::Transaction
         } else {
@@ -75,6 +107,7 @@ impl<DB: Driver> Stream for WatchedStream<'_, DB> {
             return Poll::Ready(None);
         }
         this.observer.life.statement_polled();
+        let _entered = this.observer.span.clone().entered();
         let step = ready!(this.stream.as_mut().poll_next(context));
         match &step {
             Some(Ok(_)) => this.observer.life.statement_yielded(),
@@ -111,6 +144,7 @@ impl<DB: Driver, T> Future for WatchedFuture<'_, DB, T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let _entered = this.observer.span.clone().entered();
         let result = ready!(this.future.as_mut().poll(context));
         match &result {
             Ok(_) => this.observer.answered(),

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::error::{Category, Error, Outcome, Phase};
 use crate::ledger::{Mark, Trouble};
 use crate::pool::acquire::expect_runtime;
+use crate::pool::critical::CriticalEvent;
 use crate::pool::registry::SessionStage;
 use crate::pool::settings::{AFTER_DEADLINE, HOOKS_TIMEOUT, RESOLVE_TIMEOUT};
 use crate::shield::{Committed, State};
@@ -100,6 +101,12 @@ impl<DB: Backend> Custody<DB> {
         if self.token.is_some()
             && let Some(trouble) = Trouble::of::<DB>(&source)
         {
+            if trouble == Trouble::Unusable {
+                self.pool.shared.watcher.tell(CriticalEvent::LedgerMissing {
+                    operation: self.entry.operation.name(),
+                    id: self.entry.id,
+                });
+            }
             return trouble.explain(source).with_outcome(outcome);
         }
         let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);

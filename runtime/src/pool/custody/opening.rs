@@ -80,6 +80,7 @@ impl<DB: Backend> Custody<DB> {
                 limit: self
                     .whole
                     .map(|deadline| deadline.saturating_duration_since(Instant::now())),
+                owner: self.owner(),
                 ..self.begin
             };
             let Err(error) = self.machine.open(begin, lent, answer_until).await else {

@@ -32,6 +32,7 @@ mod pool;
 mod retry;
 mod round_trips;
 mod savepoints;
+mod seeing;
 mod sqlite_waits;
 mod strangers;
 mod trickle;

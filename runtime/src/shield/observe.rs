@@ -57,7 +57,10 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         if !self.span.is_disabled() {
             self.span
                 .record("error.type", verdict(error).category.as_str());
-            if let Some(code) = error.as_database_error().and_then(<dyn DatabaseError>::code) {
+            if let Some(code) = error
+                .as_database_error()
+                .and_then(<dyn DatabaseError>::code)
+            {
                 self.span.record("db.response.status_code", &*code);
             }
         }

@@ -162,8 +162,7 @@ fn opening(plan: &Plan, root: &Root, lent: &Ident, error: Span) -> TokenStream {
     let [given, refused] = ["given", "refused"].map(local);
     let open = quote!(<#ty as #private::SessionType>::of(#lent).await);
     let open = spans::gather(open, spans::at(ty));
-    let fail = quote!(::core::result::Result::Err(::core::convert::From::from(#refused)));
-    let fail = spans::gather(fail, error);
+    let fail = spans::gather(quote!(#private::refused(#refused)), error);
     quote! {
         match #open {
             ::core::result::Result::Ok(#given) => #given,

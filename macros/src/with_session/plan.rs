@@ -73,7 +73,7 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
         return None;
     };
     if looks_like_session(&first.ty) {
-        return described(place, first, mistakes);
+        return described(place, first, function, mistakes);
     }
     let misplaced = function
         .arguments()
@@ -89,7 +89,7 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
                 "move it to the front, right after `self`"
             },
         );
-        return described(place, argument, mistakes);
+        return described(place, argument, function, mistakes);
     }
     mistakes.push_with_help(
         first,
@@ -115,7 +115,12 @@ fn looks_like_session(ty: &Type) -> bool {
     }
 }
 
-fn described(place: usize, argument: &PatType, mistakes: &Mistakes) -> Option<Session> {
+fn described(
+    place: usize,
+    argument: &PatType,
+    function: &Function,
+    mistakes: &Mistakes,
+) -> Option<Session> {
     let (name, pattern) = match &*argument.pat {
         pattern @ Pat::Wild(_) => (local("source"), pattern.clone()),
         pattern => {
@@ -153,6 +158,14 @@ fn described(place: usize, argument: &PatType, mistakes: &Mistakes) -> Option<Se
             format!("write `{name}: &mut {}`", word(&reference.elem)),
         );
     }
+    if is_any_connection(&reference.elem, function) {
+        mistakes.push_with_help(
+            &reference.elem,
+            "a function for any database gets a session, not a connection",
+            format!("write `{name}: &mut Session<DB>`; `{name}.raw().await?` lends its connection"),
+        );
+        return None;
+    }
     if types::is_common(&reference.elem) {
         mistakes.push_with_help(
             &argument.ty,
@@ -189,6 +202,26 @@ fn guessed(
         ty: ty.clone(),
         attributes: carried(argument).cloned().collect(),
     })
+}
+
+/// Whether it is the `Connection` of a type parameter: `DB::Connection`, `<DB as Database>::Connection`. A session's source
+/// that goes by it could be inferred from no argument, nor be proven `Send`.
+fn is_any_connection(ty: &Type, function: &Function) -> bool {
+    let Type::Path(path) = types::plain(ty) else {
+        return false;
+    };
+    let owner = match &path.qself {
+        Some(owner) => types::last_word(&owner.ty),
+        None if path.path.segments.len() == 2 => path
+            .path
+            .segments
+            .first()
+            .map(|first| first.ident.to_string()),
+        None => None,
+    };
+    let mut parameters = function.signature.generics.type_params();
+    types::last_word(ty).is_some_and(|word| word == "Connection")
+        && owner.is_some_and(|owner| parameters.any(|parameter| parameter.ident == owner))
 }
 
 fn word(ty: &Type) -> String {

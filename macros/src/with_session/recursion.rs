@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{ReturnType, Signature, Type, parse_quote};
 
 use crate::diagnostics::Mistakes;
-use crate::function::{Function, Receiver};
+use crate::function::{Function, Receiver, mentions};
 use crate::spans;
 
 /// Makes an `async fn` a function that returns a future, of which it promises that it is `Send`: nobody has to look into it,
@@ -78,11 +78,13 @@ impl Sought<'_> {
             TokenTree::Group(group) => self.is_another(group.stream()),
             TokenTree::Ident(word) if word == self.name => {
                 let before = place.checked_sub(1).and_then(|place| trees.get(place));
-                let declared = ["fn", "let", "mut", "as"]
+                ["fn", "let", "mut"].iter().any(|word| is(before, word))
+            }
+            TokenTree::Ident(word) if word == "use" => {
+                let import = trees[place..]
                     .iter()
-                    .any(|word| is(before, word));
-                let imported = is(before, ":") && !is_call(trees.get(place + 1));
-                declared || imported
+                    .take_while(|tree| !is(Some(tree), ";"));
+                mentions(import.cloned().collect(), &|word| word == self.name)
             }
             _ => false,
         })
@@ -107,21 +109,13 @@ impl Sought<'_> {
 
     /// Whether what stands before the name makes it this function's.
     fn is_own(&self, before: &[TokenTree]) -> bool {
-        match before {
-            [.., dot] if is(Some(dot), ".") => {
-                !self.free
-                    && before
-                        .iter()
-                        .rev()
-                        .nth(1)
-                        .is_some_and(|owner| is(Some(owner), "self"))
-            }
-            [.., colon] if is(Some(colon), ":") => before
-                .iter()
-                .rev()
-                .nth(2)
-                .is_some_and(|owner| is(Some(owner), "Self")),
-            _ => self.free,
+        let back = |steps| before.iter().rev().nth(steps);
+        if is(back(0), ".") {
+            !self.free && is(back(1), "self")
+        } else if is(back(0), ":") {
+            is(back(2), "Self")
+        } else {
+            self.free
         }
     }
 
@@ -147,4 +141,92 @@ fn is(tree: Option<&TokenTree>, text: &str) -> bool {
 
 fn is_call(tree: Option<&TokenTree>) -> bool {
     matches!(tree, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse2;
+
+    use super::look_for;
+    use crate::diagnostics::Mistakes;
+    use crate::function::Function;
+
+    fn found(function: proc_macro2::TokenStream) -> bool {
+        let function: Function = parse2(function).expect("a function");
+        let session = syn::parse_quote!(session);
+        let mistakes = Mistakes::new();
+        let found = look_for(&function, &session, &mistakes);
+        assert_eq!(found, !mistakes.into_tokens().is_empty());
+        found
+    }
+
+    #[test]
+    fn a_function_that_hands_its_session_to_itself_is_found() {
+        for body in [
+            quote!(walk(session).await),
+            quote!(Box::pin(walk(&mut *session, depth - 1)).await),
+            quote!(for _ in 0..2 {
+                if true {
+                    return walk(&mut *session, 1).await;
+                }
+            }),
+            quote!(Self::walk(session).await),
+        ] {
+            assert!(
+                found(quote!(async fn walk(session: &mut PgSession) -> R { #body })),
+                "{body}"
+            );
+        }
+        for body in [
+            quote!(self.walk(session).await),
+            quote!(Self::walk(self, &mut *session).await),
+            quote!((self.walk(&mut *session, 1), 2)),
+        ] {
+            assert!(
+                found(quote!(async fn walk(&self, session: &mut PgSession) -> R { #body })),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_bears_its_name_is_left_alone() {
+        for body in [
+            quote!(other::walk(session).await),
+            quote!(self::walk(session).await),
+            quote!(tree.walk(session).await),
+            quote!(Tree::walk(session).await),
+            quote!(walk(pool).await),
+            quote!(walk(begin(session))),
+            quote!(walk),
+            quote!(walk { session }),
+            quote!(walker(session).await),
+            quote!(fn walk(_: &mut PgSession) {}, walk(session)),
+            quote!(use other::walk;, walk(session).await),
+            quote!(use other::{climb, find as walk};, walk(session).await),
+            quote!(
+                let walk = |_| ();
+                walk(session)
+            ),
+        ] {
+            assert!(
+                !found(quote!(async fn walk(session: &mut PgSession) -> R { #body })),
+                "{body}"
+            );
+        }
+        for body in [
+            quote!(walk(session).await),
+            quote!(self.tree.walk(session).await),
+            quote!(Tree::walk(self, session).await),
+        ] {
+            assert!(
+                !found(quote!(async fn walk(&self, session: &mut PgSession) -> R { #body })),
+                "{body}"
+            );
+        }
+        assert!(!found(quote!(
+            async fn walk(session: &mut PgSession) -> R;
+        )));
+    }
 }

@@ -106,7 +106,7 @@ fn against_limits(args: &Args, mistakes: &Mistakes) {
     let statement = (
         "statement_timeout",
         &args.statement_timeout,
-        "the statement that waits",
+        "the waiting statement",
     );
     let lock = ("lock_timeout", &args.lock_timeout);
     for ((option, given), shorter) in [

@@ -19,9 +19,12 @@ mod support;
 
 mod after_drop;
 mod checked;
+mod closing;
+mod control_line;
 mod endings;
 mod errors;
 mod executor;
+mod limits;
 mod lone_statements;
 mod many;
 mod nesting;
@@ -30,4 +33,5 @@ mod retry;
 mod round_trips;
 mod savepoints;
 mod sqlite_waits;
+mod strangers;
 mod trickle;

@@ -1,6 +1,7 @@
 //! What every behaviour needs: a fresh place in a database, a plain connection beside it, and the same names
 //! on each of the three.
 
+pub mod forwarder;
 pub mod logs;
 pub mod mysql;
 pub mod postgres;

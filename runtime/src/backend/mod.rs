@@ -166,6 +166,9 @@ pub trait Driver: Database + Sized {
         sql: sqlx::SqlStr,
     ) -> BoxFuture<'_, Result<sqlx::Describe<Self>, sqlx::Error>>;
 
+    /// The number in the first column of an answer of ours.
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error>;
+
     /// Sends text as one unprepared query and reads it to its end.
     fn batch<'c>(
         connection: &'c mut Self::Connection,

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -26,11 +27,7 @@ use crate::isolation::Isolation;
 #[derive(Clone, Debug)]
 pub struct MySqlTag {
     id: u64,
-    /// The same for every connection of one server between two starts: ids begin anew with each.
-    server: u64,
-    is_mariadb: bool,
-    /// A lock that is not to be had in time takes the whole transaction with it.
-    rolls_back_on_timeout: bool,
+    server: Server,
     /// In milliseconds.
     statement_timeout: Setting,
     /// In seconds.
@@ -43,6 +40,16 @@ pub struct MySqlTag {
     meddled: OnceLock<bool>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    /// The same for all connections between two starts, and of no other server: the ids of connections begin anew with
+    /// each start.
+    life: u64,
+    is_mariadb: bool,
+    /// A lock that is not to be had in time takes the whole transaction with it.
+    rolls_back_on_timeout: bool,
+}
+
 /// A server may be set to begin transactions by itself: with `autocommit` off a single statement would never be
 /// committed, and a chained COMMIT would leave a transaction open.
 const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
@@ -51,9 +58,10 @@ const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 const WHO: &str =
     "SELECT CAST(CONNECTION_ID() AS CHAR), CAST(UUID_SHORT() >> 24 AS CHAR), VERSION()";
 
-/// MySQL and MariaDB each know a limit of statements by a name of their own.
-const LIMITS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
-    ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout')";
+/// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
+const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
+    ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout', \
+    'server_uuid', 'server_uid', 'hostname', 'port', 'datadir')";
 
 impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
@@ -78,9 +86,9 @@ impl Driver for MySql {
 
     fn introduce(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<MySqlTag, sqlx::Error>> {
         Box::pin(async move {
-            let question = format!("{OWN_SETTINGS}; {WHO}; {LIMITS}");
+            let question = format!("{OWN_SETTINGS}; {WHO}; {VARIABLES}");
             let rows = connection.fetch_all(sqlx::AssertSqlSafe(question)).await?;
-            let (who, limits) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+            let (who, variables) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
             let number = |column: usize| -> Result<u64, sqlx::Error> {
                 let text: String = who.try_get(column)?;
                 text.parse().map_err(|_| {
@@ -90,20 +98,26 @@ impl Driver for MySql {
             let version: String = who.try_get(2)?;
             let mut tag = MySqlTag {
                 id: number(0)?,
-                server: number(1)?,
-                is_mariadb: version.contains("MariaDB"),
-                rolls_back_on_timeout: false,
+                server: Server {
+                    life: number(1)?,
+                    is_mariadb: version.contains("MariaDB"),
+                    rolls_back_on_timeout: false,
+                },
                 statement_timeout: Setting::new(0),
                 lock_timeout: Setting::new(0),
                 in_transaction: false,
                 hidden: false,
                 meddled: OnceLock::new(),
             };
-            for limit in limits {
-                tag.learn(limit.try_get(0)?, limit.try_get(1)?);
+            for variable in variables {
+                tag.learn(variable.try_get(0)?, variable.try_get(1)?);
             }
             Ok(tag)
         })
+    }
+
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get(0)
     }
 
     fn drain<'c>(
@@ -201,7 +215,7 @@ impl Driver for MySql {
 
     fn takes_transaction(tag: &MySqlTag, error: &sqlx::Error) -> bool {
         // ER_LOCK_WAIT_TIMEOUT
-        tag.rolls_back_on_timeout && number(error) == Some(1205)
+        tag.server.rolls_back_on_timeout && number(error) == Some(1205)
     }
 
     fn forget_settings(tag: &mut MySqlTag) {
@@ -210,7 +224,7 @@ impl Driver for MySql {
     }
 
     fn is_same_server(one: &MySqlTag, other: &MySqlTag) -> bool {
-        one.server == other.server
+        one.server.life == other.server.life
     }
 
     fn cancel(tag: &MySqlTag) -> Option<String> {
@@ -245,13 +259,19 @@ impl MySqlTag {
     fn learn(&mut self, variable: &str, value: &str) {
         match variable {
             "max_execution_time" => {
-                self.statement_timeout = Setting::new(value.parse().unwrap_or(0))
+                self.statement_timeout = Setting::new(value.parse().unwrap_or(0));
             }
             "max_statement_time" => self.statement_timeout = Setting::new(thousandths(value)),
             "innodb_lock_wait_timeout" => {
                 self.lock_timeout = Setting::new(value.parse().unwrap_or(0));
             }
-            "innodb_rollback_on_timeout" => self.rolls_back_on_timeout = value == "ON",
+            "server_uuid" | "server_uid" | "hostname" | "port" | "datadir" => {
+                let mut hasher = DefaultHasher::new();
+                (variable, value).hash(&mut hasher);
+                // Whatever the order in which they come.
+                self.server.life ^= hasher.finish();
+            }
+            "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
             _ => {}
         }
     }
@@ -261,7 +281,7 @@ impl MySqlTag {
             .statement_timeout
             .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
         if let Some(ms) = self.statement_timeout.change(statement) {
-            let _ = if self.is_mariadb {
+            let _ = if self.server.is_mariadb {
                 write!(
                     sql,
                     "SET max_statement_time = {}.{:03}; ",

@@ -94,6 +94,10 @@ impl Driver for Postgres {
         })
     }
 
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get::<i32, _>(0).map(i64::from)
+    }
+
     fn drain<'c>(
         connection: &'c mut PgConnection,
         _tag: &'c PgTag,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Sqlite};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
@@ -119,6 +119,10 @@ impl Driver for Sqlite {
             _ => name.to_path_buf(),
         };
         Some(name.to_string_lossy().into_owned())
+    }
+
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get(0)
     }
 
     fn drain<'c>(

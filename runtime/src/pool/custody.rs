@@ -1,21 +1,26 @@
 //! A session's machine together with the pool that its lease comes from; what every door holds.
 
+mod ending;
 mod opening;
 
+pub(crate) use ending::transaction_ended;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use super::SessionPool;
-use super::acquire::expect_runtime;
+use super::hooks::{Hook, Hooks};
 use super::lease::Lease;
-use super::registry::{Entry, Listing, SessionStage};
-use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
+use super::registry::{Entry, Listing};
+use super::settings::LOCK_TIMEOUT;
 use crate::backend::{Access, Backend, Begin};
-use crate::error::{Category, Error, Outcome, Phase};
-use crate::shield::{Committed, Machine, State};
+use crate::error::{Category, Error, Outcome, Phase, Summary};
+use crate::ledger::Token;
+use crate::shield::{Machine, State};
 
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
 /// reaper on the runtime of the connection.
@@ -32,6 +37,13 @@ pub(crate) struct Custody<DB: Backend> {
     whole: Option<Instant>,
     runtime: Option<Handle>,
     listing: Option<Listing>,
+    hooks: Hooks,
+    /// What the ledger shall know the commit by.
+    token: Option<Token>,
+    /// What the ledger said of an outcome that was unknown.
+    resolved: Option<Outcome>,
+    /// The body has ended well, and its work is meant to stay.
+    kept: bool,
     /// This is the reaper's: when it is dropped there is nobody left to hand anything to.
     reaped: bool,
 }
@@ -54,6 +66,10 @@ impl<DB: Backend> Custody<DB> {
             whole: deadline,
             runtime: None,
             listing: None,
+            hooks: Hooks::default(),
+            token: None,
+            resolved: None,
+            kept: false,
             reaped: false,
         }
     }
@@ -99,6 +115,40 @@ impl<DB: Backend> Custody<DB> {
         std::mem::replace(&mut self.deadline, deadline)
     }
 
+    /// The commit notes a token in the ledger.
+    pub(crate) fn note_commit(&mut self) {
+        self.token = Some(Token::fresh());
+        self.pool.shared.verifies.store(true, Ordering::Relaxed);
+    }
+
+    /// A hook of the level that the running body is in.
+    pub(crate) fn hook(&mut self, hook: Hook) {
+        self.hooks.add(self.machine.life.depth(), hook);
+    }
+
+    /// Leaves the innermost level; its hooks go the way of its work.
+    pub(crate) fn leave_well(&mut self) -> Result<(), Summary> {
+        let kept = self.machine.life.leave_well();
+        let depth = self.machine.life.depth();
+        match kept {
+            Ok(()) => self.hooks.keep(depth),
+            Err(_) => self.hooks.forget(depth),
+        }
+        kept
+    }
+
+    pub(crate) fn leave_badly(&mut self) {
+        self.machine.life.leave_badly();
+        self.hooks.forget(self.machine.life.depth());
+    }
+
+    /// Shows the session among those of its pool until it has ended.
+    fn list(&mut self) {
+        if self.listing.is_none() {
+            self.listing = Some(self.pool.shared.registry.list(&self.entry));
+        }
+    }
+
     /// Ends what is in flight; what it meets dooms the level it belongs to. Without a runtime it stays in flight,
     /// and COMMIT is proven then.
     pub(crate) async fn settle(&mut self) {
@@ -109,13 +159,11 @@ impl<DB: Backend> Custody<DB> {
 
     /// The same, no longer than the deadline. `false` where it passed: what was left is in flight still.
     pub(crate) async fn settle_in_time(&mut self) -> bool {
-        match self.deadline {
-            Some(deadline) => timeout_at(deadline, self.settle()).await.is_ok(),
-            None => {
-                self.settle().await;
-                true
-            }
-        }
+        let Some(deadline) = self.deadline else {
+            self.settle().await;
+            return true;
+        };
+        timeout_at(deadline, self.settle()).await.is_ok()
     }
 
     /// Where the call's own deadline cut the wait short, that is what went wrong.
@@ -140,139 +188,22 @@ impl<DB: Backend> Custody<DB> {
         self.deadline
             .map_or(instant, |deadline| deadline.min(instant))
     }
-
-    /// Commits what can be committed. When this answers, the slot is free and the session is not listed
-    /// any more, unless the COMMIT is still unanswered.
-    pub(crate) async fn commit(&mut self) -> Result<Outcome, Error> {
-        if let Some(outcome) = self.machine.life.outcome() {
-            return Ok(outcome);
-        }
-        if self.machine.holds_connection() {
-            // Nothing is sent: dropped, the session is rolled back on the runtime of its connection.
-            expect_runtime(Phase::Commit)?;
-        }
-        self.entry.reached(SessionStage::Ending);
-        // What settling meets dooms the session.
-        let in_time = self.settle_in_time().await;
-        if let Some(first) = self.machine.life.session_doom() {
-            let error = Error::doomed(first, Phase::Commit);
-            return Err(self.refuse(error).await);
-        }
-        if self.machine.life.depth() > 0 {
-            let error = Error::new(
-                Category::Programming,
-                Phase::Commit,
-                "a nested call of this session never ended",
-            )
-            .with_help("neither leak the future of a nested call nor move its session away");
-            return Err(self.refuse(error).await);
-        }
-        if self.state() == State::Unopened || self.machine.life.is_rollback_only() {
-            return Ok(self.roll_back_in_time().await);
-        }
-        if !self.machine.life.in_transaction() {
-            return match self.end_answered().await {
-                Outcome::Unknown => Err(left_open()),
-                outcome => Ok(outcome),
-            };
-        }
-        let now = Instant::now();
-        if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(self.refuse(timed_out(Phase::Commit)).await);
-        }
-        let patience = self.pool.settings().commit_timeout;
-        let busy_until = self.no_later(now + self.lock_timeout());
-        let limit = self
-            .deadline
-            .map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
-        match self.machine.commit(busy_until, patience, limit).await {
-            Committed::Done => Ok(self.finish()),
-            Committed::Failed {
-                source,
-                outcome,
-                gone,
-            } => {
-                self.finish();
-                Err(self.overdue(commit_failed(source, outcome, gone)))
-            }
-            Committed::Unanswered => {
-                self.entry.ended(Some(Outcome::Unknown));
-                Err(Error::new(
-                    Category::CommitUnknown,
-                    Phase::Commit,
-                    "the server has not answered COMMIT in time",
-                )
-                .with_outcome(Outcome::Unknown))
-            }
-        }
-    }
-
-    /// Ends a session in autocommit whose statements were all answered. `Unknown` where one of them has left a
-    /// transaction open, which is rolled back.
-    pub(crate) async fn end_answered(&mut self) -> Outcome {
-        if self.machine.may_be_open() {
-            self.machine.prove_autocommit().await;
-        } else {
-            self.machine.end_autocommit();
-        }
-        self.finish()
-    }
-
-    async fn refuse(&mut self, error: Error) -> Error {
-        let outcome = self.roll_back_in_time().await;
-        error.with_outcome(outcome)
-    }
-
-    /// The same as [`roll_back`](Self::roll_back) for a caller with a deadline: it waits for the proof a moment longer,
-    /// and then the reaper goes on alone.
-    pub(crate) async fn roll_back_in_time(&mut self) -> Outcome {
-        let Some(deadline) = self.deadline else {
-            return self.roll_back().await;
-        };
-        let until = deadline.max(Instant::now()) + AFTER_DEADLINE;
-        timeout_at(until, self.roll_back())
-            .await
-            .unwrap_or(Outcome::NotSent)
-    }
-
-    /// Ends the session without its work. Where there is no runtime that is left to the reaper.
-    pub(crate) async fn roll_back(&mut self) -> Outcome {
-        if self.machine.holds_connection() && Handle::try_current().is_err() {
-            return self.machine.life.outcome().unwrap_or(Outcome::NotSent);
-        }
-        self.entry.reached(SessionStage::Ending);
-        self.machine.roll_back().await;
-        self.finish()
-    }
-
-    /// Gives the lease back and leaves the registry.
-    fn finish(&mut self) -> Outcome {
-        let outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
-        self.entry.ended(Some(outcome));
-        drop(self.machine.take_back());
-        self.listing = None;
-        outcome
-    }
-
-    async fn reap(mut self) {
-        self.entry.reached(SessionStage::Ending);
-        self.machine.roll_back().await;
-        self.finish();
-    }
 }
 
 impl<DB: Backend> Drop for Custody<DB> {
     fn drop(&mut self) {
-        if !self.machine.holds_connection() {
+        if !self.machine.holds_connection() && self.hooks.is_empty() {
             return;
         }
-        if self.reaped {
-            // Its runtime has shut down, and the connection goes with it.
+        let runtime = self.runtime.take().or_else(|| Handle::try_current().ok());
+        let Some(runtime) = runtime.filter(|_| !self.reaped) else {
+            // There is no runtime, or it has shut down, and the connection goes with it.
             self.machine.life.lost();
-            self.entry.ended(self.machine.life.outcome());
-            return;
-        }
-        let Some(runtime) = self.runtime.take() else {
+            let outcome = self.machine.life.outcome();
+            self.entry.ended(outcome);
+            self.hooks
+                .decide(outcome.unwrap_or(Outcome::NotSent), self.kept);
+            self.hooks.run_without_runtime(&self.entry);
             return;
         };
         let remains = Self {
@@ -285,6 +216,10 @@ impl<DB: Backend> Drop for Custody<DB> {
             whole: None,
             runtime: None,
             listing: self.listing.take(),
+            hooks: std::mem::take(&mut self.hooks),
+            token: self.token,
+            resolved: self.resolved,
+            kept: self.kept,
             reaped: true,
         };
         let shared = Arc::clone(&self.pool.shared);
@@ -310,37 +245,4 @@ impl<DB: Backend> Drop for Reaped<DB> {
 pub(crate) fn timed_out(phase: Phase) -> Error {
     Error::new(Category::Timeout, phase, "the call's deadline passed")
         .with_help("do less in one call, or raise its `timeout`")
-}
-
-fn left_open() -> Error {
-    Error::new(
-        Category::Programming,
-        Phase::Commit,
-        "the statement left a transaction open or `autocommit` off, and what it had not committed was rolled back",
-    )
-    .with_help("call such a procedure inside a session, or have it commit")
-    .with_outcome(Outcome::Unknown)
-}
-
-pub(crate) fn transaction_ended(phase: Phase) -> Error {
-    Error::new(
-        Category::Programming,
-        phase,
-        "something in the session ended its transaction, and part of the work may be committed",
-    )
-    .with_help("look for a procedure, or for code on a lent connection, that commits")
-}
-
-fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
-    if gone {
-        return transaction_ended(Phase::Commit)
-            .with_source(source)
-            .with_outcome(outcome);
-    }
-    let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
-    if outcome == Outcome::Unknown {
-        error.with_category(Category::CommitUnknown)
-    } else {
-        error
-    }
 }

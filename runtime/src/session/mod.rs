@@ -3,7 +3,10 @@
 mod attempt;
 mod call;
 mod executor;
+mod hooks;
 mod lending;
+mod mismatch;
+mod place;
 mod savepoint;
 mod source;
 
@@ -84,6 +87,24 @@ impl<DB: Backend> Session<DB> {
     /// Which attempt this is; the first is 1.
     pub fn attempt(&self) -> u32 {
         self.custody.entry().attempt()
+    }
+
+    /// A key for services that recognise a request by one: the same in every attempt of one call, and of no other call.
+    /// 128 random bits in the form of a UUID of version 4, so that it fits a `uuid` column too.
+    ///
+    /// Made inside of the body, a key would be another in each attempt.
+    pub fn idempotency_key(&self) -> String {
+        let key = self.custody.entry().key();
+        let uuid = key & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{uuid:032x}");
+        let (time, rest) = hex.split_at(8);
+        let (middle, node) = rest.split_at(12);
+        format!(
+            "{time}-{}-{}-{}-{node}",
+            &middle[..4],
+            &middle[4..8],
+            &middle[8..]
+        )
     }
 
     /// When the call's time is up: the earliest deadline of the calls this one runs in, if any has one.

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::backend::Backend;
-use crate::error::{Error, Outcome, Phase};
+use crate::error::{Category, Error, Outcome, Phase};
 
 impl<DB: Backend> Session<DB> {
     /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
@@ -42,6 +42,15 @@ impl<DB: Backend> Session<DB> {
         F: AsyncFnOnce(&mut Self) -> Result<T, E>,
         E: From<Error>,
     {
+        if !self.custody().is_in_transaction() {
+            let error = Error::new(
+                Category::Programming,
+                Phase::Body,
+                "an `autocommit` session has no savepoints",
+            )
+            .with_help("remove `autocommit`, or do without");
+            return Err(error.into());
+        }
         let level = Level::enter(self);
         let result = body(level.session).await;
         match result {
@@ -74,20 +83,21 @@ impl<'s, DB: Backend> Level<'s, DB> {
     pub(super) fn leave_well(mut self) -> Result<(), Error> {
         let depth = self.depth;
         self.depth = 0;
-        let life = &mut self.session.custody().machine().life;
-        while life.depth() > depth {
-            life.leave_badly();
+        let custody = self.session.custody();
+        while custody.machine().life.depth() > depth {
+            custody.leave_badly();
         }
-        life.leave_well()
+        custody
+            .leave_well()
             .map_err(|first| Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack))
     }
 }
 
 impl<DB: Backend> Drop for Level<'_, DB> {
     fn drop(&mut self) {
-        let life = &mut self.session.custody().machine().life;
-        while self.depth > 0 && life.depth() >= self.depth {
-            life.leave_badly();
+        let custody = self.session.custody();
+        while self.depth > 0 && custody.machine().life.depth() >= self.depth {
+            custody.leave_badly();
         }
     }
 }

@@ -233,6 +233,10 @@ impl Life {
 
     pub(crate) fn statement_answered(&mut self) {
         self.become_(State::Active);
+        if !self.kind.in_transaction {
+            // The server has committed it.
+            self.fate = Some(Outcome::Committed);
+        }
     }
 
     pub(crate) fn statement_failed(&mut self, ends: Ends, error: impl FnOnce() -> Summary) {
@@ -287,7 +291,7 @@ impl Life {
 
     /// `leftover` is what the unread rest of the statement said.
     pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>) {
-        self.become_(State::Active);
+        self.statement_answered();
         if let Some((ends, error)) = leftover {
             self.suffer(ends, || error);
         }

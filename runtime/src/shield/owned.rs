@@ -107,6 +107,22 @@ impl<L> Owned<L> {
         }
     }
 
+    /// Readies the connection of a session without a transaction for somebody who begins some.
+    pub(crate) fn uncount<DB: Driver>(mut carrier: L, patience: Duration) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let wire = carrier.wire();
+            let answer = timeout(patience, lending::uncount::<DB>(&mut wire.connection)).await;
+            Answer::of::<DB, _>(carrier, answer.map(|answer| answer.map(|()| None)))
+        });
+        Self {
+            control: Control::Mark,
+            future,
+        }
+    }
+
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
     /// what was sent, the connection is proven to be in step.
     pub(crate) fn recover<DB: Driver>(
@@ -146,7 +162,7 @@ impl<L> Owned<L> {
     /// without an answer after `patience`.
     pub(crate) fn commit<DB: Driver>(
         mut carrier: L,
-        undo: Option<String>,
+        ahead: String,
         unseen: bool,
         busy_until: Instant,
         patience: Duration,
@@ -158,7 +174,7 @@ impl<L> Owned<L> {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
             let commit = DB::commit(&wire.tag, unseen);
-            let mut batch = undo.unwrap_or_default();
+            let mut batch = ahead;
             batch.push_str(&commit);
             DB::permit_commit(&wire.tag);
             let mut busy = Busy::until(busy_until);
@@ -169,7 +185,7 @@ impl<L> Owned<L> {
                 if !refused || !busy.wait().await {
                     break answer;
                 }
-                // What was to be undone is undone; only the COMMIT was refused.
+                // What went ahead of it is done; only the COMMIT was refused.
                 batch.clear();
                 batch.push_str(&commit);
             };

@@ -56,9 +56,7 @@ impl<DB: Backend> Custody<DB> {
     }
 
     async fn open(&mut self, lent: bool) -> Result<(), Error> {
-        if self.listing.is_none() {
-            self.listing = Some(self.pool.shared.registry.list(&self.entry));
-        }
+        self.list();
         let now = Instant::now();
         let until = self.no_later(now + self.pool.settings().acquire_timeout);
         let busy_until = self.no_later(now + self.lock_timeout());

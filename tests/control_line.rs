@@ -1,0 +1,144 @@
+//! The connection over which cancels are sent: it is there when one is needed.
+
+use std::time::{Duration, Instant};
+
+use sqlx::Executor as _;
+use steadfast::{Error, with_session};
+
+use crate::support::{eventually, private, quiet};
+
+const TICK: Duration = Duration::from_millis(400);
+
+/// On PostgreSQL it is ended by its server, and nobody needs it for now.
+mod postgres {
+    use super::*;
+    use crate::support::postgres::*;
+
+    #[tokio::test]
+    async fn postgres_ended_by_its_server_it_is_back_by_itself() {
+        let place = Place::new().await;
+        let pool = place.builder(2).keepalive(TICK).connect().await.unwrap();
+        let session: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
+        let open: Vec<i64> = sqlx::query_scalar(
+            "SELECT pid::bigint FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND pid <> $2::int",
+        )
+        .bind(&place.name)
+        .bind(session)
+        .fetch_all(&place.plain)
+        .await
+        .unwrap();
+        let [control] = open[..] else {
+            panic!("one beside {session}: {open:?}")
+        };
+        place.kill(&[control]).await;
+        assert_eq!(place.connections().await, 1, "it is gone");
+        eventually("it is back", || async { place.connections().await == 2 }).await;
+        assert_eq!(pool.stats().opened, 1, "it is no session's");
+    }
+}
+
+/// On MariaDB as well; then the server is full, and it is needed.
+mod mysql {
+    use sqlx::Connection as _;
+    use sqlx::mysql::MySqlDatabaseError;
+
+    use super::*;
+    use crate::support::mysql::*;
+
+    #[with_session]
+    async fn waits(session: &mut Session) -> Result<(), Error> {
+        session
+            .execute("INSERT INTO notes (id, body) VALUES (1, 'waits')")
+            .await?;
+        sqlx::query(SLOW).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    async fn others(place: &Place, session: i64) -> Vec<i64> {
+        sqlx::query_scalar(
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND id NOT IN (?, CONNECTION_ID())",
+        )
+        .bind(&place.name)
+        .bind(session)
+        .fetch_all(&place.plain)
+        .await
+        .unwrap()
+    }
+
+    async fn slow_statements(place: &Place) -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(30)%' AND id <> CONNECTION_ID()",
+        )
+        .fetch_one(&place.plain)
+        .await
+        .unwrap()
+    }
+
+    /// Takes every connection that is left; the superuser's is one more.
+    async fn fill(place: &Place) -> Vec<Connection> {
+        let mut taken = Vec::new();
+        loop {
+            match Connection::connect(&place.url).await {
+                Ok(connection) => taken.push(connection),
+                Err(error) => {
+                    let full = error
+                        .as_database_error()
+                        .and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>())
+                        .map(MySqlDatabaseError::number);
+                    assert_eq!(full, Some(1040), "{error}");
+                    return taken;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn mysql_killed_and_the_server_full_it_still_ends_a_dropped_statement_at_once() {
+        let server = private::start_with::<Db>(&[("max-connections", "12")]).await;
+        let mut place = Place::on(&server.url()).await;
+        // One connection of its own, so that all others are the pool's.
+        place.plain.close().await;
+        place.plain = sqlx::mysql::MySqlPoolOptions::new()
+            .max_connections(1)
+            .connect(&place.url)
+            .await
+            .unwrap();
+        let pool = place.builder(2).keepalive(TICK).connect().await.unwrap();
+        let session: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
+        let control = others(&place, session).await;
+        assert_eq!(control.len(), 1, "{control:?}");
+        place.kill(&control).await;
+        assert!(others(&place, session).await.is_empty(), "it is gone");
+        eventually("it is back", || async {
+            others(&place, session).await.len() == 1
+        })
+        .await;
+
+        let call = tokio::spawn({
+            let pool = pool.clone();
+            async move { waits(&pool).await }
+        });
+        slow_is_running(&place).await;
+        let full = fill(&place).await;
+        assert_eq!(slow_statements(&place).await, 1);
+        let began = Instant::now();
+        call.abort();
+        quiet(&pool).await;
+        eventually("the statement has ended", || async {
+            slow_statements(&place).await == 0
+        })
+        .await;
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+        drop(full);
+        assert_eq!(
+            pool.stats().opened,
+            1,
+            "stopped, and the same connection serves on"
+        );
+        assert_eq!(place.count("notes").await, 0);
+    }
+}

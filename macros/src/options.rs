@@ -85,10 +85,6 @@ impl Options {
         self.given.iter()
     }
 
-    pub(crate) fn flag(&self, name: &str) -> bool {
-        self.find(name).is_some()
-    }
-
     pub(crate) fn word(&self, name: &str) -> Option<&Ident> {
         match &self.find(name)?.value {
             Value::Word(word) => Some(word),

@@ -47,10 +47,10 @@ pub(crate) fn operation() -> Ident {
     Ident::new(OPERATION, Span::call_site())
 }
 
-/// The user's body as a future that owns what it uses.
+/// The user's body as a future that owns what it uses. `opening` runs ahead of it.
 ///
 /// The edge that is never taken gives inference the return type before it meets the body.
-pub(crate) fn body_future(function: &Function) -> TokenStream {
+pub(crate) fn body_future(function: &Function, opening: &TokenStream) -> TokenStream {
     let output = function.output_annotation();
     let body = &function.body;
     let edge = local("return");
@@ -73,5 +73,5 @@ pub(crate) fn body_future(function: &Function) -> TokenStream {
     };
     // As a block of the user's: where it is generated, errors about variables lose their names.
     // Behind the edge the body's own braces may count as unnecessary.
-    quote_spanned!(span=> async move { #edge #[allow(unused_braces)] #body })
+    quote_spanned!(span=> async move { #edge #opening #[allow(unused_braces)] #body })
 }

@@ -33,6 +33,13 @@ pub(crate) fn last_word(ty: &Type) -> Option<String> {
     }
 }
 
+/// Whether it bears the name of a session, or of one of the connections that may stand in place of one.
+pub(crate) fn names_session(ty: &Type) -> bool {
+    const CONNECTIONS: [&str; 3] = ["PgConnection", "MySqlConnection", "SqliteConnection"];
+    last_word(ty)
+        .is_some_and(|word| word.ends_with("Session") || CONNECTIONS.contains(&word.as_str()))
+}
+
 /// Whether it bears the name of a type that is neither a `Result` nor a session, and that nobody gives
 /// to one of these.
 pub(crate) fn is_common(ty: &Type) -> bool {

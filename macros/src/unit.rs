@@ -1,5 +1,6 @@
 //! The three attributes of one function as one unit: errors(retry(session(body))).
 
+mod agreement;
 mod shape;
 mod write;
 
@@ -11,7 +12,8 @@ use crate::diagnostics::Mistakes;
 use crate::function::Function;
 use crate::stack::{Door, Stack};
 use crate::steps::Root;
-use crate::{db_error_handling, retry, with_session};
+use crate::with_session::Recursion;
+use crate::{db_error_handling, retry, types, with_session};
 
 /// What is going to be written. At least one of the three is there.
 pub(crate) struct Plan {
@@ -19,6 +21,13 @@ pub(crate) struct Plan {
     pub(crate) session: Option<with_session::Plan>,
     pub(crate) retry: Option<retry::Plan>,
     pub(crate) errors: Option<db_error_handling::Plan>,
+}
+
+impl Plan {
+    fn recursion(&self) -> Recursion {
+        let session = self.session.as_ref();
+        session.map_or(Recursion::None, |session| session.recursion)
+    }
 }
 
 /// Reads, decides and writes. What is wrong goes to `mistakes`, and a function with the right
@@ -39,10 +48,13 @@ pub(crate) fn expand(
     if shape::is_foreign(first, &function, mistakes) {
         return write::unchanged(&function);
     }
+    agreement::check(&args, mistakes);
     let plan = decide(args, &function, mistakes);
     let sound = shape::mend(first, &mut function, mistakes);
     let nothing = plan.session.is_none() && plan.retry.is_none() && plan.errors.is_none();
-    if !sound || nothing || (wants_session && plan.session.is_none()) {
+    let endless =
+        plan.recursion() == Recursion::Missing && !function.output().is_some_and(types::holds_impl);
+    if !sound || endless || nothing || (wants_session && plan.session.is_none()) {
         return write::stand_in(&plan, wants_session, &function);
     }
     write::managed(&plan, &function)

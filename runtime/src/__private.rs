@@ -31,6 +31,7 @@ pub use crate::session::{Attempt, Call, Origin, PoolSource, SessionType};
 pub use crate::shield::{Ended, Limits, Shielded, shielded};
 
 use crate::backend::Backend;
+use crate::error::Error;
 use crate::pool::SessionPool;
 
 /// The pool that `pool = …` names. A clone: a borrow of it, held for the whole call, would keep the body from
@@ -87,11 +88,27 @@ pub trait IsResult {
     type Value;
     /// What it holds otherwise.
     type Error;
+
+    /// Holds an error.
+    fn failed(error: Self::Error) -> Self;
 }
 
 impl<T, E> IsResult for Result<T, E> {
     type Value = T;
     type Error = E;
+
+    fn failed(error: E) -> Self {
+        Err(error)
+    }
+}
+
+/// What a body answers whose connection could not be opened. Not `Err(…)` in the generated code: a type that is no `Result`
+/// would be one more mistake there.
+pub fn refused<R: IsResult>(error: Error) -> R
+where
+    R::Error: ManagedError,
+{
+    R::failed(error.into())
 }
 
 /// `Clone`, under a name that can say why it is needed.

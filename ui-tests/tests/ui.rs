@@ -41,12 +41,12 @@ fn fixtures(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn with_session() {
-    run("with_session", 35);
+    run("with_session", 55);
 }
 
 #[test]
 fn retry() {
-    run("retry", 25);
+    run("retry", 30);
 }
 
 #[test]

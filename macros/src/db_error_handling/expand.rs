@@ -18,7 +18,7 @@ pub(crate) fn bare(function: &Function, root: &Root) -> Steps {
     let private = root.private();
     let ended = local("ended");
     let run = if function.is_async() {
-        let body = body_future(function);
+        let body = body_future(function, &TokenStream::new());
         quote!(#body.await)
     } else {
         let (output, body) = (function.output_annotation(), &function.body);

@@ -73,7 +73,7 @@ fn every_kind_of_value_is_read() {
         flag, level = high, max = 7, wait = "1.5s", name = "bank::transfer",
         pool = self.pools.get::<u8, u16>("main"), crate = ::a::b, on(unique, lock_timeout),
     });
-    assert!(options.flag("flag"));
+    assert!(options.find("flag").is_some());
     assert_eq!(options.word("level").expect("level").to_string(), "high");
     assert_eq!(options.count("max").expect("max").0, 7);
     assert_eq!(options.duration("wait").expect("wait").0.as_millis(), 1_500);
@@ -99,7 +99,7 @@ fn every_kind_of_value_is_read() {
 #[test]
 fn nothing_given_is_nothing_read() {
     let options = valid(TokenStream::new());
-    assert!(!options.flag("flag") && options.count("max").is_none());
+    assert!(options.find("flag").is_none() && options.count("max").is_none());
     assert!(options.words("on").is_empty());
 }
 
@@ -190,7 +190,7 @@ fn what_is_known_and_not_there_says_so() {
 fn all_mistakes_come_at_once_and_the_rest_is_read() {
     let tokens = quote!(flga, max = "a", 5, later, level = low, wait = "x", flag);
     let (options, _) = read_with(&TABLE, tokens.clone());
-    assert!(options.flag("flag"));
+    assert!(options.find("flag").is_some());
     assert!(options.word("level").is_some());
     let expected = ["`flga`", "`max`", "by name", "`later`", "`wait`"];
     mistaken(&TABLE, tokens, &expected);

@@ -25,10 +25,10 @@ const TABLE: Table = Table {
         ("jitter", Takes::Word(&["full", "equal", "none"], &[])),
         ("within", Takes::Duration),
         ("on", Takes::Words),
+        ("verify_commit", Takes::Nothing),
+        ("idempotent", Takes::Nothing),
         ("policy", Takes::Expression),
         ("crate", Takes::Path),
-        ("verify_commit", Takes::Later),
-        ("idempotent", Takes::Later),
     ],
     arms: false,
 };
@@ -48,6 +48,19 @@ pub(crate) struct Args {
     pub(crate) root: Option<Path>,
     /// The name of every valid option, to point at one that contradicts another.
     pub(crate) names: Vec<Ident>,
+}
+
+impl Args {
+    /// The name of an option, if it was given.
+    pub(crate) fn named(&self, option: &str) -> Option<&Ident> {
+        self.names.iter().find(|name| *name == option)
+    }
+
+    /// Whether a second attempt may follow the first, as far as the options tell.
+    pub(crate) fn may_repeat(&self) -> bool {
+        let once = self.max.as_ref().is_some_and(|(max, _)| *max == 1);
+        !once && self.named("none").is_none()
+    }
 }
 
 pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {

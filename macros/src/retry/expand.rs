@@ -60,17 +60,38 @@ pub(crate) fn operation(plan: &Plan, root: &Root) -> TokenStream {
         let kinds = built.on.iter().map(|kind| ident(kind));
         quote!(.on(&[#(#private::Kind::#kinds),*]))
     });
+    let verify = plan.verify_commit.then(|| quote!(.verify_commit()));
+    let idempotent = plan.idempotent.then(|| quote!(.idempotent()));
     quote! {
-        .retry(#private::RetryPolicy::#strategy() #max #base #cap #factor #jitter #within #on)
+        .retry(
+            #private::RetryPolicy::#strategy() #max #base #cap #factor #jitter #within #on
+            #verify #idempotent
+        )
     }
 }
 
 /// The policy of one call, for a call that has a session.
-pub(crate) fn retrying(plan: &Plan) -> TokenStream {
+pub(crate) fn retrying(plan: &Plan, root: &Root) -> TokenStream {
     match &plan.policy {
-        Policy::Given(policy) => quote!(.retrying(#policy)),
+        Policy::Given(policy) => {
+            let policy = widened(plan, policy, root);
+            quote!(.retrying(#policy))
+        }
         Policy::Built(_) => TokenStream::new(),
     }
+}
+
+/// A policy made elsewhere, with what this function says of itself.
+fn widened(plan: &Plan, policy: &Expr, root: &Root) -> TokenStream {
+    let private = root.private();
+    let mut policy = quote!(#policy);
+    if plan.verify_commit {
+        policy = quote!(#private::RetryPolicy::verify_commit(#policy));
+    }
+    if plan.idempotent {
+        policy = quote!(#private::RetryPolicy::idempotent(#policy));
+    }
+    policy
 }
 
 /// Whether each argument can be had again.
@@ -147,14 +168,17 @@ fn bind(argument: &Argument) -> TokenStream {
 }
 
 /// The steps of a retry without a session.
-pub(crate) fn bare(plan: &Plan, function: &Function) -> Steps {
+pub(crate) fn bare(plan: &Plan, root: &Root, function: &Function) -> Steps {
     let operation = operation_static();
     let [retrying, ended] = ["retrying", "ended"].map(local);
     let start = match &plan.policy {
-        Policy::Given(policy) => quote!(#operation.retrying_with(#policy)),
+        Policy::Given(policy) => {
+            let policy = widened(plan, policy, root);
+            quote!(#operation.retrying_with(#policy))
+        }
         Policy::Built(_) => quote!(#operation.retrying()),
     };
-    let body = body_future(function);
+    let body = body_future(function, &TokenStream::new());
     Steps {
         before: quote!(let mut #retrying = #start;),
         open: TokenStream::new(),
@@ -197,8 +221,10 @@ pub(crate) fn restart(plan: &Plan, steps: &Steps, pool: Option<&Expr>) -> TokenS
 /// What the documentation says about the policy.
 pub(crate) fn documentation(plan: &Plan) -> String {
     let Policy::Built(built) = &plan.policy else {
-        return "What was not applied and may succeed next time is retried, by a policy made elsewhere."
-            .to_owned();
+        let unknown = unknown(plan);
+        return format!(
+            "What was not applied and may succeed next time is retried, by a policy made elsewhere.{unknown}"
+        );
     };
     let max = built.max.unwrap_or(MAX);
     if built.strategy == "none" || max == 1 {
@@ -209,9 +235,21 @@ pub(crate) fn documentation(plan: &Plan) -> String {
         .within
         .map(|within| format!(", all within {}", duration::show(within)))
         .unwrap_or_default();
+    let unknown = unknown(plan);
     format!(
-        "What was not applied and may succeed next time is retried: up to {max} attempts, the first included, {pace}{within}."
+        "What was not applied and may succeed next time is retried: up to {max} attempts, the first included, {pace}{within}.{unknown}"
     )
+}
+
+fn unknown(plan: &Plan) -> &'static str {
+    match (plan.verify_commit, plan.idempotent) {
+        (true, true) => {
+            " A commit without an answer is looked up in the ledger, and repeated where even that has none."
+        }
+        (true, false) => " A commit without an answer is looked up in the ledger.",
+        (false, true) => " A commit without an answer is repeated: the work may be done twice.",
+        (false, false) => "",
+    }
 }
 
 fn pace(built: &Built) -> String {

@@ -12,6 +12,8 @@ use crate::types;
 
 pub(crate) struct Plan {
     pub(crate) policy: Policy,
+    pub(crate) verify_commit: bool,
+    pub(crate) idempotent: bool,
     pub(crate) arguments: Vec<Argument>,
     /// `self` is owned: each attempt uses one up.
     pub(crate) owns_self: bool,
@@ -52,6 +54,8 @@ pub(crate) fn decide(
     session: Option<usize>,
     mistakes: &Mistakes,
 ) -> Option<Plan> {
+    let given = |option| args.named(option).is_some();
+    let (verify_commit, idempotent) = (given("verify_commit"), given("idempotent"));
     let policy = policy::decide(args, mistakes);
     let receiver = function.receiver();
     if receiver == Receiver::Exclusive
@@ -76,6 +80,8 @@ pub(crate) fn decide(
     }
     sound.then_some(Plan {
         policy,
+        verify_commit,
+        idempotent,
         arguments,
         owns_self: receiver == Receiver::Value,
         self_span: function
@@ -110,7 +116,7 @@ fn again(place: usize, argument: &PatType) -> Option<Argument> {
 }
 
 fn exclusive(argument: &PatType, has_session: bool, mistakes: &Mistakes) {
-    let is_session = types::last_word(&argument.ty).is_some_and(|word| word.ends_with("Session"));
+    let is_session = types::names_session(&argument.ty);
     let shown = types::shown(argument);
     if is_session && !has_session {
         mistakes.push_with_help(

@@ -29,6 +29,8 @@ pub(crate) struct Built {
 
 /// The number of attempts without `max`.
 pub(crate) const MAX: u32 = 5;
+/// What may stand beside `policy`: these two say something of the function, whatever the policy.
+const BESIDE_POLICY: [&str; 4] = ["policy", "crate", "verify_commit", "idempotent"];
 const EXPONENTIAL: &str = "exponential";
 const EXPONENTIAL_BASE: Duration = Duration::from_millis(10);
 const FIXED_BASE: Duration = Duration::from_secs(1);
@@ -38,7 +40,7 @@ pub(crate) fn decide(mut args: Args, mistakes: &Mistakes) -> Policy {
         let others = args
             .names
             .iter()
-            .filter(|name| *name != "policy" && *name != "crate");
+            .filter(|name| !BESIDE_POLICY.iter().any(|beside| *name == beside));
         for other in others {
             mistakes.push_with_help(
                 other,
@@ -50,6 +52,7 @@ pub(crate) fn decide(mut args: Args, mistakes: &Mistakes) -> Policy {
     }
     let strategy = strategy(&args, mistakes);
     drop_useless(&mut args, strategy, mistakes);
+    without_second(&args, mistakes);
     drop_zeros(&mut args, mistakes);
     drop_limits(&mut args, strategy, mistakes);
     drop_unknown(&mut args, mistakes);
@@ -97,7 +100,17 @@ fn jitter(word: &Ident) -> &'static str {
 fn drop_useless(args: &mut Args, strategy: &str, mistakes: &Mistakes) {
     let (means_nothing, why): (&[&str], _) = match strategy {
         "none" => (
-            &["max", "base", "cap", "factor", "jitter", "within", "on"],
+            &[
+                "max",
+                "base",
+                "cap",
+                "factor",
+                "jitter",
+                "within",
+                "on",
+                "verify_commit",
+                "idempotent",
+            ],
             "runs the body once",
         ),
         "immediate" => (&["base", "cap", "factor", "jitter"], "does not wait"),
@@ -120,7 +133,24 @@ fn drop_useless(args: &mut Args, strategy: &str, mistakes: &Mistakes) {
             "factor" => args.factor = None,
             "jitter" => args.jitter = None,
             "within" => args.within = None,
-            _ => args.on.clear(),
+            "on" => args.on.clear(),
+            _ => {}
+        }
+    }
+}
+
+/// The two that say what a second attempt may do, where there is none.
+fn without_second(args: &Args, mistakes: &Mistakes) {
+    if args.max.as_ref().is_none_or(|(max, _)| *max != 1) {
+        return;
+    }
+    for option in ["verify_commit", "idempotent"] {
+        if let Some(at) = args.named(option) {
+            mistakes.push_with_help(
+                at,
+                format!("`{option}` means nothing here: `max = 1` runs the body once"),
+                format!("leave out `{option}`, or raise `max`"),
+            );
         }
     }
 }
@@ -206,7 +236,7 @@ fn drop_unknown(args: &mut Args, mistakes: &Mistakes) {
             mistakes.push_with_help(
                 at,
                 "an unknown commit may have been applied, so starting over could apply it twice",
-                "leave it out, and ask the database what became of the work",
+                "write `verify_commit` to find out, or `idempotent` if twice is as good as once",
             );
         }
         !unknown

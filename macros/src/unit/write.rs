@@ -8,6 +8,7 @@ use syn::{FnArg, Token, parse_quote};
 use super::Plan;
 use crate::function::{Function, local};
 use crate::steps::{Steps, operation};
+use crate::with_session::Recursion;
 use crate::{db_error_handling, documentation, retry, spans, types, with_session};
 
 /// The function with its session, its retry and its error handling.
@@ -15,7 +16,11 @@ pub(super) fn managed(plan: &Plan, function: &Function) -> TokenStream {
     let mut signature = function.signature.clone();
     rewrite(plan, &mut signature.inputs);
     let documentation = documentation::attributes(plan, function);
-    let body = function.body.as_ref().map(|_| body(plan, function));
+    let mut body = function.body.as_ref().map(|_| body(plan, function));
+    if plan.recursion() != Recursion::None {
+        with_session::recursive_signature(&mut signature);
+        body = body.as_ref().map(with_session::recursive_body);
+    }
     let shown = plan.session.as_ref().map_or_else(
         || function.error_span(),
         |session| spans::at(&session.session.ty),
@@ -43,14 +48,14 @@ fn body(plan: &Plan, function: &Function) -> TokenStream {
     let header = header(plan, function);
     let steps = match (session, retry) {
         (Some(session), Some(retry)) => {
-            let (in_scope, retrying) = (retry::in_scope(retry), retry::retrying(retry));
+            let (in_scope, retrying) = (retry::in_scope(retry), retry::retrying(retry, root));
             with_session::steps(session, root, function, &in_scope, &retrying)
         }
         (Some(session), None) => {
             let nothing = TokenStream::new();
             with_session::steps(session, root, function, &nothing, &nothing)
         }
-        (None, Some(retry)) => retry::bare(retry, function),
+        (None, Some(retry)) => retry::bare(retry, root, function),
         (None, None) => db_error_handling::bare(function, root),
     };
     let before = &steps.before;

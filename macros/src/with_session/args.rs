@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
 use crate::diagnostics::Mistakes;
-use crate::options::{self, Table, Takes};
+use crate::options::{self, Options, Table, Takes};
 
 const TABLE: Table = Table {
     of: "`#[with_session]`",
@@ -17,16 +17,16 @@ const TABLE: Table = Table {
             Takes::Word(&["read_committed", "repeatable_read", "serializable"], &[]),
         ),
         ("read_only", Takes::Nothing),
+        ("autocommit", Takes::Nothing),
         ("timeout", Takes::Duration),
-        ("nested", Takes::Word(&["savepoint"], &["join", "never"])),
+        ("lock_timeout", Takes::Duration),
+        ("statement_timeout", Takes::Duration),
+        ("nested", Takes::Word(&["savepoint", "join", "never"], &[])),
+        ("recursive", Takes::Nothing),
         ("name", Takes::Text),
         ("crate", Takes::Path),
         ("replica", Takes::Later),
-        ("lock_timeout", Takes::Later),
-        ("statement_timeout", Takes::Later),
-        ("autocommit", Takes::Later),
         ("detached", Takes::Later),
-        ("recursive", Takes::Later),
     ],
     arms: false,
 };
@@ -36,10 +36,28 @@ const TABLE: Table = Table {
 pub(crate) struct Args {
     pub(crate) pool: Option<Expr>,
     pub(crate) isolation: Option<Ident>,
-    pub(crate) read_only: bool,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeout: Option<Limit>,
+    pub(crate) lock_timeout: Option<Limit>,
+    pub(crate) statement_timeout: Option<Limit>,
+    pub(crate) nested: Option<Ident>,
     pub(crate) name: Option<LitStr>,
     pub(crate) root: Option<Path>,
+    /// The name of every valid option, to point at one that contradicts another.
+    names: Vec<Ident>,
+}
+
+/// A time that is not zero, and where it is written.
+#[derive(Clone)]
+pub(crate) struct Limit {
+    pub(crate) duration: Duration,
+    pub(crate) at: LitStr,
+}
+
+impl Args {
+    /// The name of an option, if it was given.
+    pub(crate) fn named(&self, option: &str) -> Option<&Ident> {
+        self.names.iter().find(|name| *name == option)
+    }
 }
 
 pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {
@@ -47,10 +65,13 @@ pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {
     Args {
         pool: pool(options.expression("pool"), mistakes),
         isolation: options.word("isolation").cloned(),
-        read_only: options.flag("read_only"),
-        timeout: timeout(options.duration("timeout"), mistakes),
+        timeout: limit("timeout", &options, mistakes),
+        lock_timeout: limit("lock_timeout", &options, mistakes),
+        statement_timeout: limit("statement_timeout", &options, mistakes),
+        nested: options.word("nested").cloned(),
         name: options.text("name").cloned(),
         root: options.path("crate").cloned(),
+        names: options.given().map(|given| given.name.clone()).collect(),
     }
 }
 
@@ -71,15 +92,21 @@ fn pool(expression: Option<&Expr>, mistakes: &Mistakes) -> Option<Expr> {
     Some(expression.clone())
 }
 
-fn timeout(given: Option<(Duration, &LitStr)>, mistakes: &Mistakes) -> Option<Duration> {
-    let (duration, at) = given?;
+fn limit(option: &str, options: &Options, mistakes: &Mistakes) -> Option<Limit> {
+    let (duration, at) = options.duration(option)?;
     if duration.is_zero() {
-        mistakes.push_with_help(
-            at,
-            "a `timeout` of zero would end every session before its first statement",
-            "give it some time, or leave `timeout` out for none",
-        );
+        let what = match option {
+            "timeout" => "would end every session before its first statement",
+            "lock_timeout" => "would end every statement that meets a lock",
+            _ => "would end every statement before it began",
+        };
+        let message = format!("a `{option}` of zero {what}");
+        let help = format!("give it some time, or leave `{option}` out for none");
+        mistakes.push_with_help(at, message, help);
         return None;
     }
-    Some(duration)
+    Some(Limit {
+        duration,
+        at: at.clone(),
+    })
 }

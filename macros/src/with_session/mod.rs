@@ -3,7 +3,10 @@
 mod args;
 mod expand;
 mod plan;
+mod recursion;
+mod terms;
 
 pub(crate) use args::{Args, read};
 pub(crate) use expand::{documentation, operation, parameter, probes, steps};
-pub(crate) use plan::{Plan, decide};
+pub(crate) use plan::{Plan, Recursion, decide};
+pub(crate) use recursion::{body as recursive_body, signature as recursive_signature};

@@ -1,11 +1,11 @@
 //! What `#[with_session]` is going to do with a function.
 
-use std::time::Duration;
-
 use proc_macro2::Ident;
 use syn::{Attribute, Expr, LitStr, Pat, PatType, Type};
 
 use super::args::Args;
+use super::recursion;
+use super::terms::{self, Terms};
 use crate::diagnostics::Mistakes;
 use crate::function::{Function, Receiver, carried, local, simple_name};
 use crate::types;
@@ -14,10 +14,19 @@ pub(crate) struct Plan {
     pub(crate) session: Session,
     /// The expression of `pool = …`; without it callers pass a source.
     pub(crate) pool: Option<Expr>,
-    pub(crate) isolation: Option<Isolation>,
-    pub(crate) read_only: bool,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) terms: Terms,
+    pub(crate) recursion: Recursion,
     pub(crate) name: Option<LitStr>,
+}
+
+/// Whether the function may call itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recursion {
+    None,
+    /// It is declared `recursive`.
+    Declared,
+    /// It calls itself and is not declared to, which is among the mistakes.
+    Missing,
 }
 
 /// The parameter that is declared as the session.
@@ -33,34 +42,25 @@ pub(crate) struct Session {
     pub(crate) attributes: Vec<Attribute>,
 }
 
-pub(crate) struct Isolation {
-    /// The name of the level in the runtime.
-    pub(crate) level: &'static str,
-    /// The word as the user wrote it.
-    pub(crate) at: Ident,
-}
-
 /// `None` when there is no session to speak of, which is among the mistakes then.
 pub(crate) fn decide(args: Args, function: &Function, mistakes: &Mistakes) -> Option<Plan> {
+    let terms = terms::decide(&args, mistakes);
+    let session = session(function, mistakes)?;
+    let recursion = if args.named("recursive").is_some() {
+        Recursion::Declared
+    } else if args.named("pool").is_none() && recursion::look_for(function, &session.name, mistakes)
+    {
+        Recursion::Missing
+    } else {
+        Recursion::None
+    };
     Some(Plan {
-        session: session(function, mistakes)?,
+        session,
+        terms,
+        recursion,
         pool: args.pool,
-        isolation: args.isolation.map(isolation),
-        read_only: args.read_only,
-        timeout: args.timeout,
         name: args.name,
     })
-}
-
-fn isolation(at: Ident) -> Isolation {
-    let level = if at == "read_committed" {
-        "ReadCommitted"
-    } else if at == "repeatable_read" {
-        "RepeatableRead"
-    } else {
-        "Serializable"
-    };
-    Isolation { level, at }
 }
 
 fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
@@ -73,12 +73,12 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
         return None;
     };
     if looks_like_session(&first.ty) {
-        return described(place, first, mistakes);
+        return described(place, first, function, mistakes);
     }
     let misplaced = function
         .arguments()
         .skip(1)
-        .find(|(_, argument)| names_session(&argument.ty));
+        .find(|(_, argument)| types::names_session(&argument.ty));
     if let Some((place, argument)) = misplaced {
         mistakes.push_with_help(
             argument,
@@ -89,7 +89,7 @@ fn session(function: &Function, mistakes: &Mistakes) -> Option<Session> {
                 "move it to the front, right after `self`"
             },
         );
-        return described(place, argument, mistakes);
+        return described(place, argument, function, mistakes);
     }
     mistakes.push_with_help(
         first,
@@ -111,15 +111,16 @@ fn declare(function: &Function) -> &'static str {
 fn looks_like_session(ty: &Type) -> bool {
     match types::plain(ty) {
         Type::Reference(reference) if reference.mutability.is_some() => true,
-        ty => names_session(ty),
+        ty => types::names_session(ty),
     }
 }
 
-fn names_session(ty: &Type) -> bool {
-    types::last_word(ty).is_some_and(|word| word.ends_with("Session"))
-}
-
-fn described(place: usize, argument: &PatType, mistakes: &Mistakes) -> Option<Session> {
+fn described(
+    place: usize,
+    argument: &PatType,
+    function: &Function,
+    mistakes: &Mistakes,
+) -> Option<Session> {
     let (name, pattern) = match &*argument.pat {
         pattern @ Pat::Wild(_) => (local("source"), pattern.clone()),
         pattern => {
@@ -157,11 +158,11 @@ fn described(place: usize, argument: &PatType, mistakes: &Mistakes) -> Option<Se
             format!("write `{name}: &mut {}`", word(&reference.elem)),
         );
     }
-    if let Some(raw) = raw_connection(&reference.elem) {
+    if is_any_connection(&reference.elem, function) {
         mistakes.push_with_help(
             &reference.elem,
-            "a raw connection in place of the session is not available yet",
-            format!("write `{name}: &mut {raw}`"),
+            "a function for any database gets a session, not a connection",
+            format!("write `{name}: &mut Session<DB>`; `{name}.raw().await?` lends its connection"),
         );
         return None;
     }
@@ -203,16 +204,26 @@ fn guessed(
     })
 }
 
-fn word(ty: &Type) -> String {
-    types::last_word(ty).unwrap_or_else(|| "PgSession".to_owned())
+/// Whether it is the `Connection` of a type parameter: `DB::Connection`, `<DB as Database>::Connection`. A session's source
+/// that goes by it could be inferred from no argument, nor be proven `Send`.
+fn is_any_connection(ty: &Type, function: &Function) -> bool {
+    let Type::Path(path) = types::plain(ty) else {
+        return false;
+    };
+    let owner = match &path.qself {
+        Some(owner) => types::last_word(&owner.ty),
+        None if path.path.segments.len() == 2 => path
+            .path
+            .segments
+            .first()
+            .map(|first| first.ident.to_string()),
+        None => None,
+    };
+    let mut parameters = function.signature.generics.type_params();
+    types::last_word(ty).is_some_and(|word| word == "Connection")
+        && owner.is_some_and(|owner| parameters.any(|parameter| parameter.ident == owner))
 }
 
-/// The session that belongs to one of sqlx's connections.
-fn raw_connection(ty: &Type) -> Option<&'static str> {
-    Some(match types::last_word(ty)?.as_str() {
-        "PgConnection" => "PgSession",
-        "MySqlConnection" => "MySqlSession",
-        "SqliteConnection" => "SqliteSession",
-        _ => return None,
-    })
+fn word(ty: &Type) -> String {
+    types::last_word(ty).unwrap_or_else(|| "PgSession".to_owned())
 }

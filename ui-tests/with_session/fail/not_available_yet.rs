@@ -1,6 +1,6 @@
 use steadfast::{PgSession, with_session};
 
-#[with_session(autocommit, lock_timeout = "1s", nested = join, pool = "reports")]
+#[with_session(detached, replica, pool = "reports")]
 async fn report(session: &mut PgSession) -> Result<(), steadfast::Error> {
     let _ = session;
     Ok(())

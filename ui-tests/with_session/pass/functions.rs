@@ -197,7 +197,7 @@ with_a_body!(body_from_a_macro, session, {
     Ok(1)
 });
 
-// A function that calls itself does so through one that boxes.
+// A function may also call itself through one that boxes.
 #[with_session]
 async fn descend(session: &mut PgSession, depth: u8) -> Result<u8, Error> {
     if depth == 0 {

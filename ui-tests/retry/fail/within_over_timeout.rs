@@ -1,7 +1,7 @@
 use steadfast::{PgSession, retry, with_session};
 
-#[with_session]
-#[retry(verify_commit, idempotent)]
+#[with_session(timeout = "5s")]
+#[retry(within = "10s")]
 async fn transfer(session: &mut PgSession) -> Result<(), steadfast::Error> {
     let _ = session;
     Ok(())

@@ -1,9 +1,9 @@
 use sqlx::PgConnection;
-use steadfast::with_session;
+use steadfast::retry;
 
-#[with_session]
+#[retry]
 async fn transfer(connection: &mut PgConnection) -> Result<(), steadfast::Error> {
-    let _ = connection;
+    sqlx::query("SELECT 1").execute(connection).await?;
     Ok(())
 }
 

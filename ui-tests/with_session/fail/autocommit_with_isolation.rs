@@ -1,0 +1,9 @@
+use steadfast::{PgSession, with_session};
+
+#[with_session(autocommit, isolation = serializable)]
+async fn report(session: &mut PgSession) -> Result<(), steadfast::Error> {
+    let _ = session;
+    Ok(())
+}
+
+fn main() {}

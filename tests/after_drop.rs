@@ -6,10 +6,17 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::{PATIENCE, drop_when};
+
+/// A client that loses patience: the scenario, and not a wait for something to have happened.
 const DROPPED_AFTER: Duration = Duration::from_millis(100);
 
 /// The slot must serve again within this; what it takes is printed.
 const PROMISED: Duration = Duration::from_secs(1);
+
+/// How often that may be tried: a machine that is busy with other things is late now and then, a slot that is
+/// held is so every time.
+const TRIES: u32 = 5;
 
 /// How long plain sqlx is waited for.
 const ENOUGH: Duration = Duration::from_secs(3);
@@ -27,19 +34,23 @@ fn same(before: i64, after: i64) -> String {
     }
 }
 
-/// Runs a call for a while and drops it, while the server still runs its statement.
+/// Runs a call for a while and drops it once it has come so far.
 async fn cut_short<T: Debug>(
+    so_far: impl Future<Output = ()>,
     call: impl Future<Output = T>,
-    is_running: impl Future<Output = ()>,
 ) -> Instant {
-    tokio::select! {
-        result = call => panic!("the slow call answered {result:?}"),
-        () = async {
-            tokio::time::sleep(DROPPED_AFTER).await;
-            is_running.await;
-        } => {}
-    }
+    let so_far = async {
+        tokio::time::sleep(DROPPED_AFTER).await;
+        so_far.await;
+    };
+    drop_when(so_far, call).await;
     Instant::now()
+}
+
+/// Whether the promise is kept this time; however busy the machine is, nobody waits for the statement's end.
+fn is_kept(took: Duration) -> bool {
+    assert!(took < PATIENCE, "{took:?}");
+    took < PROMISED
 }
 
 each_database! {
@@ -61,17 +72,24 @@ each_database! {
         let before: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
         let opened = pool.stats().opened;
 
-        let dropped = cut_short(slow(&pool), slow_is_running(&place)).await;
-        let after: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
-        let took = dropped.elapsed();
+        let mut kept = false;
+        for _ in 0..TRIES {
+            let dropped = cut_short(place.slow_is_running(), slow(&pool)).await;
+            let after: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
+            let took = dropped.elapsed();
 
-        let connection = if NAME == "sqlite" { "the same".to_owned() } else { same(before, after) };
-        figure(NAME, "a statement of 30 s", "steadfast", Some(took), &connection);
-        assert!(took < PROMISED, "{took:?}");
-        assert_eq!(after, before);
-        assert_eq!(pool.stats().opened, opened);
-        assert_eq!(place.cents(1).await, 1000);
-        assert_eq!(place.open_transactions().await, 0);
+            let connection = if NAME == "sqlite" { "the same".to_owned() } else { same(before, after) };
+            figure(NAME, "a statement of 30 s", "steadfast", Some(took), &connection);
+            assert_eq!(after, before);
+            assert_eq!(pool.stats().opened, opened);
+            assert_eq!(place.cents(1).await, 1000);
+            assert_eq!(place.open_transactions().await, 0);
+            kept = is_kept(took);
+            if kept {
+                break;
+            }
+        }
+        assert!(kept, "{TRIES} times it took longer than {PROMISED:?}");
         // Nothing is left that would stop the connection's next user.
         for _ in 0..20 {
             sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
@@ -99,7 +117,7 @@ mod plain {
             let place = Place::new().await;
             let pool = sqlx::pool::PoolOptions::<Db>::new().max_connections(1).connect(&place.url).await.unwrap();
             pool.acquire().await.unwrap();
-            let dropped = cut_short(slow(&pool), slow_is_running(&place)).await;
+            let dropped = cut_short(place.slow_is_running(), slow(&pool)).await;
             let next = tokio::time::timeout(ENOUGH, sqlx::query_scalar::<_, i64>(WHICH).fetch_one(&pool)).await;
             figure(NAME, "a statement of 30 s", "sqlx", next.is_ok().then(|| dropped.elapsed()), "none");
             place.cancel_slow().await;
@@ -112,6 +130,7 @@ mod plain {
 /// holds. On the servers a lock is the server's, and waiting for one is a statement like any other.
 mod sqlite_alone {
     use super::*;
+    use crate::support::eventually;
     use crate::support::sqlite::{Place, SLOW, Session};
     use sqlx::Connection as _;
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -193,21 +212,29 @@ mod sqlite_alone {
         let pool = place.pool(1).await;
         let holder = Holder::start(&place).await;
 
-        let dropped = cut_short(write(&pool), async {}).await;
-        let cents: i64 = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-        let took = dropped.elapsed();
-        figure(
-            "sqlite",
-            "a wait for another process",
-            "steadfast",
-            Some(took),
-            "the same",
-        );
-        assert!(took < PROMISED, "{took:?}");
-        assert_eq!((cents, pool.stats().opened), (1000, 1));
+        let mut kept = false;
+        for _ in 0..TRIES {
+            let sends_begin = eventually("it has the slot", || async { pool.stats().in_use == 1 });
+            let dropped = cut_short(sends_begin, write(&pool)).await;
+            let cents: i64 = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            let took = dropped.elapsed();
+            figure(
+                "sqlite",
+                "a wait for another process",
+                "steadfast",
+                Some(took),
+                "the same",
+            );
+            assert_eq!((cents, pool.stats().opened), (1000, 1));
+            kept = is_kept(took);
+            if kept {
+                break;
+            }
+        }
+        assert!(kept, "{TRIES} times it took longer than {PROMISED:?}");
 
         holder.end();
         write(&pool).await.unwrap();
@@ -223,6 +250,7 @@ mod sqlite_alone {
             .await
             .unwrap();
         let mut connection = pool.acquire().await.unwrap();
+        place.listen_to(&mut connection).await;
         let stop = Arc::clone(stop);
         let mut handle = connection.lock_handle().await.unwrap();
         handle.set_progress_handler(1000, move || !stop.load(Ordering::Relaxed));
@@ -248,7 +276,7 @@ mod sqlite_alone {
         let place = Place::new().await;
         let stop = Arc::default();
         let pool = plain(&place, &stop).await;
-        let dropped = cut_short(slow(&pool), async {}).await;
+        let dropped = cut_short(place.slow_is_running(), slow(&pool)).await;
         let took = serves_again(&pool, dropped).await;
         figure("sqlite", "a statement of 30 s", "sqlx", took, "none");
         stop.store(true, Ordering::Relaxed);
@@ -263,7 +291,8 @@ mod sqlite_alone {
         let place = Place::new().await;
         let pool = plain(&place, &Arc::default()).await;
         let holder = Holder::start(&place).await;
-        let dropped = cut_short(pool.begin_with("BEGIN IMMEDIATE"), async {}).await;
+        let sends_begin = eventually("it has the slot", || async { pool.num_idle() == 0 });
+        let dropped = cut_short(sends_begin, pool.begin_with("BEGIN IMMEDIATE")).await;
         let took = serves_again(&pool, dropped).await;
         figure("sqlite", "a wait for another process", "sqlx", took, "none");
         holder.end();

@@ -8,9 +8,9 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 /// What holds and waits for nothing is nobody's concern.
 mod listing {
     each_database! {
+        use std::time::Duration;
         use super::super::AT_ONCE;
         use std::sync::Arc;
-        use std::time::Duration;
         use steadfast::{with_session, Category, Error};
         use tokio::sync::Semaphore;
         use tokio::time::timeout;
@@ -90,7 +90,6 @@ mod listing {
 mod connections {
     each_server! {
         use steadfast::{with_session, Error};
-        use std::time::Duration;
         use tokio::task::JoinHandle;
 
         #[with_session]
@@ -114,7 +113,7 @@ mod connections {
                 let pool = pool.clone();
                 async move { waits(&pool).await }
             });
-            slow_is_running(place).await;
+            place.slow_is_running().await;
             call
         }
 
@@ -151,7 +150,7 @@ mod connections {
             let place = with_one_plain().await;
             let pool = place.pool(2).await;
             let call = under_way(&place, &pool).await;
-            assert!(drop_after(pool.close(), Duration::from_millis(50)).await.is_none(), "it waits for the call");
+            drop_when(eventually("it is closed and waits for the call", || async { pool.is_closed() }), pool.close()).await;
             call.abort();
             quiet(&pool).await;
             assert!(pool.close().await.is_clean());
@@ -163,7 +162,7 @@ mod connections {
             let place = with_one_plain().await;
             let pool = place.pool(2).await;
             let call = under_way(&place, &pool).await;
-            assert!(drop_after(pool.close(), Duration::from_millis(50)).await.is_none(), "it waits for the call");
+            drop_when(eventually("it is closed and waits for the call", || async { pool.is_closed() }), pool.close()).await;
             close_in_vain(&pool).await;
             call.abort();
             quiet(&pool).await;

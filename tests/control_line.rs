@@ -118,7 +118,7 @@ mod mysql {
             let pool = pool.clone();
             async move { waits(&pool).await }
         });
-        slow_is_running(&place).await;
+        place.slow_is_running().await;
         let full = fill(&place).await;
         assert_eq!(slow_statements(&place).await, 1);
         let began = Instant::now();
@@ -174,7 +174,7 @@ mod mysql {
             let pool = pool.clone();
             async move { waits(&pool).await }
         });
-        slow_is_running(&place).await;
+        place.slow_is_running().await;
         let began = Instant::now();
         call.abort();
         eventually("the statement has ended", || async {

@@ -36,12 +36,6 @@ each_database! {
         end: End,
     }
 
-    async fn pay(session: &mut Session, id: i64, cents: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
-            .bind(cents).bind(id).execute(&mut *session).await?;
-        Ok(())
-    }
-
     #[with_session]
     async fn enter(session: &mut Session, transfer: Transfer, fail: bool) -> Result<(), Error> {
         let Transfer { id, from, to, cents, .. } = transfer;

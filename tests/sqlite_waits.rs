@@ -47,6 +47,14 @@ async fn holder(place: &Place) -> SqliteConnection {
     holder
 }
 
+/// Waits until so many have a connection: nothing is left for them to do but to ask for the lock.
+async fn sends_begin(pool: &Pool, sessions: usize) {
+    eventually("they have a connection", || async {
+        pool.stats().in_use == sessions
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_write_session_waits_for_a_foreign_lock() {
     let place = Place::new().await;
@@ -56,21 +64,11 @@ async fn a_write_session_waits_for_a_foreign_lock() {
         let pool = pool.clone();
         async move { write(&pool, 1).await }
     });
-    eventually("the session is on its way", || async {
-        pool.sessions().len() == 1
-    })
-    .await;
-    // Several times the connection's own busy timeout.
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    sends_begin(&pool, 1).await;
+    place.refuses_writers().await;
     assert!(!waiting.is_finished());
     holder.execute("COMMIT").await.unwrap();
-    let released = Instant::now();
-    waiting.await.unwrap().unwrap();
-    assert!(
-        released.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        released.elapsed()
-    );
+    in_time(waiting).await.unwrap().unwrap();
     assert_eq!(place.count("notes").await, 1);
 }
 
@@ -81,8 +79,9 @@ async fn it_gives_up_at_its_deadline() {
     let mut holder = holder(&place).await;
     let began = Instant::now();
     let error = write_soon(&pool).await.unwrap_err();
+    // Had it been the lock timeout, this would be another error.
     assert!(
-        began.elapsed() >= Duration::from_millis(150) && began.elapsed() < Duration::from_secs(2),
+        began.elapsed() >= Duration::from_millis(200),
         "{:?}",
         began.elapsed()
     );
@@ -91,10 +90,7 @@ async fn it_gives_up_at_its_deadline() {
         matches!(error.outcome(), Outcome::NotSent | Outcome::RolledBack),
         "{error:?}"
     );
-    eventually("its slot is free", || async {
-        pool.stats().in_use == 0 && pool.sessions().is_empty()
-    })
-    .await;
+    quiet(&pool).await;
     holder.execute("COMMIT").await.unwrap();
     write(&pool, 1).await.unwrap();
 }
@@ -104,12 +100,26 @@ async fn and_at_the_lock_timeout() {
     let place = Place::new().await;
     let pool = place.pool(2).await;
     let _holder = holder(&place).await;
-    let began = Instant::now();
-    let error = write(&pool, 1).await.unwrap_err();
+    let clock = Clock::stop();
+    let began = tokio::time::Instant::now();
+    let time_passes = async {
+        let has_connection = || async { pool.stats().in_use == 1 };
+        clock
+            .eventually("it has a connection", has_connection)
+            .await;
+        place.refuses_writers().await;
+        clock.skip(Duration::from_millis(4700));
+        // Not faster: the last BEGIN is to be answered, too.
+        clock.crawl().await
+    };
+    let result = tokio::select! {
+        result = write(&pool, 1) => result,
+        never = time_passes => never,
+    };
+    let (error, took) = (result.unwrap_err(), began.elapsed());
     assert!(
-        began.elapsed() >= Duration::from_millis(4500) && began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
+        took >= Duration::from_secs(5) && took < about(5100).end,
+        "{took:?}"
     );
     assert!(error.is_retryable(), "{error:?}");
     assert_eq!(
@@ -129,19 +139,15 @@ async fn dropped_while_it_waits_it_leaves_nothing() {
     let place = Place::new().await;
     let pool = place.pool(1).await;
     let mut holder = holder(&place).await;
-    assert!(
-        drop_after(write(&pool, 1), Duration::from_millis(60))
-            .await
-            .is_none()
-    );
-    let dropped = Instant::now();
-    // The only slot serves a reader although the lock is still held.
+    let refused = async {
+        sends_begin(&pool, 1).await;
+        place.refuses_writers().await;
+    };
+    drop_when(refused, write(&pool, 1)).await;
+    // The only slot serves a reader although the lock is still held. The clock stands: no wait has to end for that.
+    let clock = Clock::stop();
     assert_eq!(read(&pool).await.unwrap(), 0);
-    assert!(
-        dropped.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        dropped.elapsed()
-    );
+    drop(clock);
     holder.execute("ROLLBACK").await.unwrap();
     write(&pool, 2).await.unwrap();
     assert_eq!(place.count("notes").await, 1);
@@ -157,23 +163,18 @@ async fn readers_wait_for_nobody() {
         .await
         .unwrap();
     let mut writer = pool.begin().await.unwrap();
-    let waiting = tokio::time::timeout(
-        Duration::from_millis(50),
-        sqlx::query("SELECT 1").execute(&mut writer),
-    );
-    assert!(
-        waiting.await.is_err(),
-        "a write session waits with its first statement"
-    );
-    let began = Instant::now();
+    let refused = async {
+        sends_begin(&pool, 1).await;
+        place.refuses_writers().await;
+    };
+    // A write session waits with its first statement.
+    drop_when(refused, sqlx::query("SELECT 1").execute(&mut writer)).await;
+    // While the clock stands no wait ends.
+    let clock = Clock::stop();
     for _ in 0..10 {
         assert_eq!(read(&pool).await.unwrap(), 0);
     }
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
+    drop(clock);
 }
 
 #[tokio::test]
@@ -212,7 +213,8 @@ async fn a_statement_on_the_pool_is_run_again_when_it_is_refused() {
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    sends_begin(&pool, 2).await;
+    place.refuses_writers().await;
     assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
     holder.execute("COMMIT").await.unwrap();
     for waiting in waiting {
@@ -255,13 +257,10 @@ async fn busy_at_commit_is_waited_out() {
         let pool = pool.clone();
         async move { write(&pool, 1).await }
     });
-    eventually("the session is committing", || async {
-        pool.sessions()
-            .iter()
-            .any(|session| session.stage == steadfast::SessionStage::Ending)
-    })
-    .await;
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    refuses_readers(&mut plain).await;
+    let sessions = pool.sessions();
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    assert_eq!(sessions[0].stage, steadfast::SessionStage::Ending);
     assert!(!committing.is_finished());
     reader.execute("COMMIT").await.unwrap();
     committing.await.unwrap().unwrap();

@@ -20,6 +20,7 @@ mod backend;
 mod error;
 mod error_handling;
 mod isolation;
+mod ledger;
 mod operation;
 mod pool;
 mod retry;
@@ -35,7 +36,9 @@ pub use backend::Backend;
 pub use error::{AttemptError, Category, Classify, Error, Group, Integrity, Outcome, Phase};
 pub use isolation::Isolation;
 pub use operation::{Operation, OperationStats, operations};
-pub use pool::{CloseReport, PoolBuilder, PoolStats, SessionInfo, SessionPool, SessionStage};
+pub use pool::{
+    CloseReport, HookOutput, PoolBuilder, PoolStats, SessionInfo, SessionPool, SessionStage,
+};
 pub use retry::{Jitter, RetryPolicy};
 pub use session::{Session, SessionSource};
 

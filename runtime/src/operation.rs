@@ -130,6 +130,11 @@ impl Operation {
         self.counters.retried(category);
     }
 
+    /// A hook of one of its sessions failed.
+    pub(crate) fn record_hook_failed(&self) {
+        self.counters.hook_failed();
+    }
+
     /// A call failed with this category. Said by `handle` alone; for all others
     /// [`record_ended`](Self::record_ended) does it.
     pub(crate) fn record_failed(&self, category: Category) {

@@ -1,21 +1,8 @@
 //! The caller drops the future of a call while a control statement is on its way.
 
 each_server! {
-    use std::time::Duration;
     use steadfast::{with_session, Error, SessionStage};
-    use xtask::proxy::{Fault, Proxy};
-
-    async fn behind(place: &Place) -> (Proxy, Pool) {
-        let proxy = Proxy::before(&place.url).unwrap();
-        let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
-        (proxy, pool)
-    }
-
-    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(id).bind(format!("note {id}")).execute(&mut *session).await?;
-        Ok(())
-    }
+    use xtask::proxy::Fault;
 
     #[with_session]
     async fn begins(session: &mut Session, id: i64) -> Result<(), Error> {
@@ -31,25 +18,19 @@ each_server! {
     #[tokio::test]
     async fn in_begin_the_slot_is_free_within_a_second() {
         let place = Place::new().await;
-        let (proxy, pool) = behind(&place).await;
+        let (proxy, pool) = place.behind_proxy().await;
         for (id, fault) in [(1, Fault::HoldBefore), (2, Fault::HoldAnswer)] {
             proxy.on(|sent| matches!(sent, xtask::proxy::Sent::Query(text) if is_begin(text)), fault);
             let fired = proxy.fired();
-            {
-                let call = std::pin::pin!(begins(&pool, id));
-                tokio::select! {
-                    ended = call => panic!("{ended:?}"),
-                    () = eventually("BEGIN is held", || async { proxy.fired() > fired }) => {}
-                }
-            }
+            drop_when(eventually("BEGIN is held", || async { proxy.fired() > fired }), begins(&pool, id)).await;
             assert_eq!(pool.sessions().len(), 1);
-            let took = quiet(&pool).await;
-            assert!(took < Duration::from_secs(1), "{fault:?}: {took:?}");
+            let took = quiet_at_last(&pool).await;
+            assert!(took < about(1000).end, "{fault:?}: {took:?}");
             // The next one is served while the held one is still on its way.
             begins(&pool, 10 + id).await.unwrap();
             assert_eq!(place.count("notes").await, i64::from(id as i32));
             proxy.resume();
-            eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+            place.has_open(0).await;
         }
         assert_eq!(proxy.fired(), 2);
         let begun = stats(concat!(module_path!(), "::begins"));
@@ -65,17 +46,11 @@ each_server! {
     #[tokio::test]
     async fn in_commit_it_runs_to_its_end() {
         let place = Place::new().await;
-        let (proxy, pool) = behind(&place).await;
+        let (proxy, pool) = place.behind_proxy().await;
         for (id, fault) in [(1, Fault::HoldBefore), (2, Fault::HoldAnswer)] {
             proxy.on(|sent| sent.runs("COMMIT"), fault);
             let fired = proxy.fired();
-            {
-                let call = std::pin::pin!(commits(&pool, id));
-                tokio::select! {
-                    ended = call => panic!("{ended:?}"),
-                    () = eventually("COMMIT is held", || async { proxy.fired() > fired }) => {}
-                }
-            }
+            drop_when(eventually("COMMIT is held", || async { proxy.fired() > fired }), commits(&pool, id)).await;
             let listed = pool.sessions();
             assert_eq!(listed.len(), 1);
             assert_eq!(listed[0].stage, SessionStage::Ending);
@@ -101,17 +76,12 @@ each_server! {
     #[tokio::test]
     async fn in_rollback_it_goes_on_without_its_owner() {
         let place = Place::new().await;
-        let (proxy, pool) = behind(&place).await;
+        let (proxy, pool) = place.behind_proxy().await;
         proxy.on(|sent| sent.runs("ROLLBACK"), Fault::HoldBefore);
-        {
-            let call = std::pin::pin!(rolls_back(&pool));
-            tokio::select! {
-                ended = call => panic!("{ended:?}"),
-                () = eventually("ROLLBACK is held", || async { proxy.fired() == 1 }) => {}
-            }
-        }
-        assert!(quiet(&pool).await < Duration::from_secs(1));
-        eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+        drop_when(eventually("ROLLBACK is held", || async { proxy.fired() == 1 }), rolls_back(&pool)).await;
+        let took = quiet_at_last(&pool).await;
+        assert!(took < about(1000).end, "{took:?}");
+        place.has_open(0).await;
         begins_after(&pool).await.unwrap();
         assert_eq!(place.count("notes").await, 1);
     }
@@ -145,9 +115,13 @@ mod waiting_for_a_lock {
         let pool = place.pool(1).await;
         let mut other = place.plain.acquire().await.unwrap();
         other.execute("BEGIN IMMEDIATE").await.unwrap();
-        let dropped = drop_after(writes(&pool), Duration::from_millis(100)).await;
-        assert!(dropped.is_none(), "{dropped:?}");
-        assert!(quiet(&pool).await < Duration::from_secs(1));
+        let sends_begin = async {
+            eventually("it has the slot", || async { pool.stats().in_use == 1 }).await;
+            place.refuses_writers().await;
+        };
+        drop_when(sends_begin, writes(&pool)).await;
+        // While the clock stands the lock timeout does not pass.
+        quiet_at_once(&pool).await;
         other.execute("COMMIT").await.unwrap();
         writes(&pool).await.unwrap();
         assert_eq!(place.count("notes").await, 1);
@@ -181,19 +155,14 @@ mod waiting_for_a_lock {
             .await
             .unwrap();
         let pool = Pool::builder()
-            .primary_with(options)
+            .primary_with(options.clone())
             .max_connections(1)
             .connect()
             .await
             .unwrap();
+        let mut third = options.connect().await.unwrap();
         other.execute("BEGIN; SELECT * FROM notes").await.unwrap();
-        {
-            let call = std::pin::pin!(commits(&pool));
-            tokio::select! {
-                ended = call => panic!("{ended:?}"),
-                () = tokio::time::sleep(Duration::from_millis(150)) => {}
-            }
-        }
+        drop_when(refuses_readers(&mut third), commits(&pool)).await;
         assert_eq!(pool.sessions().len(), 1);
         assert_eq!(stats(concat!(module_path!(), "::commits")).in_flight(), 1);
         other.execute("COMMIT").await.unwrap();

@@ -1,15 +1,10 @@
 //! The caller drops the future of a call.
 
 each_database! {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
     use futures_util::StreamExt as _;
     use steadfast::{with_session, Error, SessionStage};
-
-    async fn pay(session: &mut Session, id: i64, cents: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
-            .bind(cents).bind(id).execute(&mut *session).await?;
-        Ok(())
-    }
+    use tokio::sync::Notify;
 
     async fn which(session: &mut Session) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar(WHICH).fetch_one(&mut *session).await
@@ -58,14 +53,10 @@ each_database! {
         let pool = place.pool(1).await;
         let mut holder = pool.begin().await.unwrap();
         pay(&mut holder, 2, 1).await.unwrap();
-        let dropped = drop_after(queues(&pool), Duration::from_millis(30));
-        let seen = async {
-            eventually("it waits", || async {
-                pool.sessions().iter().any(|session| session.stage == SessionStage::Waiting)
-            }).await;
-        };
-        let (dropped, ()) = tokio::join!(dropped, seen);
-        assert!(dropped.is_none());
+        let waits = eventually("it waits", || async {
+            pool.sessions().iter().any(|session| session.stage == SessionStage::Waiting)
+        });
+        drop_when(waits, queues(&pool)).await;
         assert_eq!((pool.sessions().len(), pool.stats().waiting, pool.stats().in_use), (1, 0, 1));
         holder.commit().await.unwrap();
         assert_quiet(&pool);
@@ -125,20 +116,12 @@ each_database! {
     }
 
     #[tokio::test]
-    async fn mid_statement_the_slot_serves_the_next_within_a_second() {
+    async fn mid_statement_the_slot_serves_the_next_at_once() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
         let connection = serves(&pool).await.unwrap();
-        {
-            let call = std::pin::pin!(sleeps_in_a_statement(&pool));
-            tokio::select! {
-                ended = call => panic!("{ended:?}"),
-                () = slow_is_running(&place) => {}
-            }
-        }
-        let began = Instant::now();
-        serves_on(&place, &pool, connection).await;
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        drop_when(place.slow_is_running(), sleeps_in_a_statement(&pool)).await;
+        in_time(serves_on(&place, &pool, connection)).await;
         assert_quiet(&pool);
         assert_eq!(place.cents(1).await, 1000);
         let slept = stats(concat!(module_path!(), "::sleeps_in_a_statement"));
@@ -158,17 +141,11 @@ each_database! {
         let place = Place::new().await;
         let pool = place.pool(1).await;
         let connection = serves(&pool).await.unwrap();
-        {
-            let call = std::pin::pin!(waits_between_statements(&pool));
-            tokio::select! {
-                ended = call => panic!("{ended:?}"),
-                () = eventually("it has written", || async { place.open_transactions().await == 1 }) => {}
-            }
-        }
+        drop_when(place.has_open(1), waits_between_statements(&pool)).await;
         // Listed until the reaper is done, which has not run yet on this thread.
         assert_eq!(pool.sessions().len(), 1);
         assert_eq!(pool.stats().reaping, 1);
-        assert!(quiet(&pool).await < Duration::from_secs(1));
+        quiet_at_once(&pool).await;
         serves_on(&place, &pool, connection).await;
         assert_eq!(place.cents(1).await, 1000);
         let waited = stats(concat!(module_path!(), "::waits_between_statements"));
@@ -176,10 +153,11 @@ each_database! {
     }
 
     #[with_session]
-    async fn reads_half(session: &mut Session) -> Result<(), Error> {
+    async fn reads_half(session: &mut Session, has_read: &Notify) -> Result<(), Error> {
         pay(session, 1, -500).await?;
         let mut rows = sqlx::query("SELECT a.id FROM accounts a, accounts b, accounts c").fetch(&mut *session);
         rows.next().await.unwrap()?;
+        has_read.notify_one();
         std::future::pending::<()>().await;
         Ok(())
     }
@@ -189,8 +167,9 @@ each_database! {
         let place = Place::new().await;
         let pool = place.pool(1).await;
         let connection = serves(&pool).await.unwrap();
-        assert!(drop_after(reads_half(&pool), Duration::from_millis(50)).await.is_none());
-        assert!(quiet(&pool).await < Duration::from_secs(1));
+        let has_read = Notify::new();
+        drop_when(has_read.notified(), reads_half(&pool, &has_read)).await;
+        quiet(&pool).await;
         serves_on(&place, &pool, connection).await;
         assert_eq!(place.cents(1).await, 1000);
     }
@@ -204,10 +183,10 @@ each_database! {
             let pool = pool.clone();
             async move { waits_in_a_task(&pool).await }
         });
-        eventually("it has written", || async { place.open_transactions().await == 1 }).await;
+        place.has_open(1).await;
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
-        assert!(quiet(&pool).await < Duration::from_secs(1));
+        quiet(&pool).await;
         assert_eq!(place.open_transactions().await, 0);
         assert_eq!(place.cents(1).await, 1000);
     }

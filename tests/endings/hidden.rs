@@ -174,7 +174,7 @@ mod mysql {
             let id: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
             let asked = AtomicU32::new(0);
             let killer = async {
-                slow_is_running(&place).await;
+                place.slow_is_running().await;
                 place.kill(&[id]).await;
             };
             let (result, ()) = tokio::join!(is_cut_off(&pool, after, &asked), killer);

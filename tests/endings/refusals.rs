@@ -3,12 +3,6 @@
 each_database! {
     use steadfast::{with_session, Category, Error, Outcome};
 
-    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(id).bind(format!("note {id}")).execute(&mut *session).await?;
-        Ok(())
-    }
-
     /// For all, then what the one database knows besides.
     fn refused() -> Vec<&'static str> {
         let mut texts = vec![

@@ -3,12 +3,6 @@
 each_database! {
     use steadfast::{with_session, Category, Error, Integrity, Outcome, Phase, SessionStage};
 
-    async fn pay(session: &mut Session, id: i64, cents: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
-            .bind(cents).bind(id).execute(&mut *session).await?;
-        Ok(())
-    }
-
     #[with_session]
     async fn ok(session: &mut Session, pool: &Pool) -> Result<&'static str, Error> {
         assert!(pool.sessions().is_empty(), "it opens at its first statement");
@@ -176,10 +170,7 @@ each_database! {
 
         // And where the future is dropped: the panic is the dropper's, the rollback happens all the same.
         let mut call = Box::pin(carries(&pool, Grenade("half-way"), true));
-        tokio::select! {
-            ended = &mut call => panic!("{ended:?}"),
-            () = eventually("it has written", || async { place.open_transactions().await == 1 }) => {}
-        }
+        drop_when(place.has_open(1), &mut call).await;
         let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(call)));
         assert!(dropped.is_err());
         quiet(&pool).await;

@@ -2,19 +2,9 @@
 
 each_database! {
     use std::panic::AssertUnwindSafe;
-    use std::time::Duration;
     use futures_util::FutureExt as _;
     use steadfast::{with_session, Category, Error, Integrity, Outcome};
-
-    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(id).bind(format!("note {id}")).execute(&mut *session).await?;
-        Ok(())
-    }
-
-    async fn notes(place: &Place) -> Vec<i64> {
-        sqlx::query_scalar("SELECT id FROM notes ORDER BY id").fetch_all(&place.plain).await.unwrap()
-    }
+    use tokio::sync::Notify;
 
     #[with_session]
     async fn mixes(session: &mut Session, offset: &i64) -> Result<&'static str, Error> {
@@ -41,15 +31,13 @@ each_database! {
         .catch_unwind()
         .await;
         assert!(panicked.is_err());
-        let dropped = drop_after(
-            session.savepoint(async |session| -> Result<(), Error> {
-                note(session, offset + 5).await?;
-                std::future::pending().await
-            }),
-            Duration::from_millis(60),
-        )
-        .await;
-        assert!(dropped.is_none());
+        let is_noted = Notify::new();
+        let never_ends = session.savepoint(async |session| -> Result<(), Error> {
+            note(session, offset + 5).await?;
+            is_noted.notify_one();
+            std::future::pending().await
+        });
+        drop_when(is_noted.notified(), never_ends).await;
         note(session, offset + 6).await?;
         Ok(answer)
     }
@@ -60,7 +48,7 @@ each_database! {
         let pool = place.pool(1).await;
         assert_eq!(mixes(&pool, &10).await.unwrap(), "kept");
         assert_quiet(&pool);
-        assert_eq!(notes(&place).await, [11, 12, 16]);
+        assert_eq!(place.notes().await, [11, 12, 16]);
         assert_eq!((place.open_transactions().await, pool.stats().opened), (0, 1));
     }
 
@@ -103,7 +91,7 @@ each_database! {
                 }
             }
             expected.sort_unstable();
-            assert_eq!(notes(&place).await, expected, "{well:?}");
+            assert_eq!(place.notes().await, expected, "{well:?}");
             assert_quiet(&pool);
         }
     }
@@ -125,7 +113,7 @@ each_database! {
         }
         note(&mut session, 3).await.unwrap();
         session.commit().await.unwrap();
-        assert_eq!(notes(&place).await, if ERROR_DOOMS { vec![1, 3] } else { vec![1, 2, 3] });
+        assert_eq!(place.notes().await, if ERROR_DOOMS { vec![1, 3] } else { vec![1, 2, 3] });
     }
 
     /// Nothing that a savepoint does can undo a doom of what is around it.
@@ -140,7 +128,7 @@ each_database! {
         assert_eq!(inner.is_err(), ERROR_DOOMS, "{inner:?}");
         assert_eq!(session.commit().await.is_err(), ERROR_DOOMS);
         assert_quiet(&pool);
-        assert_eq!(notes(&place).await, if ERROR_DOOMS { vec![] } else { vec![1, 2] });
+        assert_eq!(place.notes().await, if ERROR_DOOMS { vec![] } else { vec![1, 2] });
     }
 
     #[tokio::test]
@@ -155,6 +143,6 @@ each_database! {
         }).await.unwrap();
         assert_eq!(session.commit().await.unwrap_err().outcome(), Outcome::RolledBack);
         assert_quiet(&pool);
-        assert!(notes(&place).await.is_empty());
+        assert!(place.notes().await.is_empty());
     }
 }

@@ -5,12 +5,6 @@ each_server! {
     use steadfast::{with_session, Error};
     use xtask::proxy::{Fault, Proxy};
 
-    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(id).bind(format!("note {id}")).execute(&mut *session).await?;
-        Ok(())
-    }
-
     #[with_session]
     async fn inner(session: &mut Session, id: i64) -> Result<(), Error> {
         note(session, id).await?;
@@ -22,13 +16,7 @@ each_server! {
         note(session, 1).await?;
         let fired = proxy.fired();
         proxy.on(|sent| sent.runs("SAVEPOINT steadfast_1"), fault);
-        {
-            let call = std::pin::pin!(inner(&mut *session, 2));
-            tokio::select! {
-                ended = call => panic!("{ended:?}"),
-                () = eventually("SAVEPOINT is held", || async { proxy.fired() > fired }) => {}
-            }
-        }
+        drop_when(eventually("SAVEPOINT is held", || async { proxy.fired() > fired }), inner(&mut *session, 2)).await;
         proxy.resume();
         inner(&mut *session, 3).await?;
         inner(&mut *session, 4).await?;
@@ -39,8 +27,7 @@ each_server! {
     async fn dropped_in_savepoint_the_session_goes_on() {
         for fault in [Fault::HoldBefore, Fault::HoldAnswer] {
             let place = Place::new().await;
-            let proxy = Proxy::before(&place.url).unwrap();
-            let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+            let (proxy, pool) = place.behind_proxy().await;
             outer(&pool, &proxy, fault).await.unwrap();
             assert_quiet(&pool);
             let notes: Vec<i64> =

@@ -3,12 +3,6 @@
 each_database! {
     use steadfast::{with_session, Category, Error, Outcome, Phase};
 
-    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(id).bind(format!("note {id}")).execute(&mut *session).await?;
-        Ok(())
-    }
-
     #[with_session(read_only)]
     async fn reads(session: &mut Session) -> Result<i64, Error> {
         Ok(sqlx::query_scalar("SELECT count(*) FROM notes").fetch_one(&mut *session).await?)

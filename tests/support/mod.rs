@@ -1,6 +1,10 @@
 //! What every behaviour needs: a fresh place in a database, a plain connection beside it, and the same names
 //! on each of the three.
 
+#[macro_use]
+mod place;
+
+mod clock;
 pub mod forwarder;
 pub mod logs;
 pub mod mysql;
@@ -8,10 +12,14 @@ pub mod postgres;
 pub mod private;
 pub mod sqlite;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How long a condition may take; far more than it ever does.
+pub use clock::{Clock, about, overdue_in_statement, quiet_at_last, quiet_at_once};
+
+/// How long a condition may take: far more than it ever does, on a busy machine too, and less than the 30 seconds of
+/// `SLOW`. What comes within it has not waited for such a statement to end.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes the items once for each database, in a module of its name. In it, `Db`, `Session`, `Pool`, `Place`,
@@ -19,43 +27,13 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 #[macro_export]
 macro_rules! each_database {
     ($($item:item)*) => {
-        mod postgres {
-            #[allow(unused_imports)]
-            use $crate::support::{self, postgres::*, *};
-            $($item)*
-        }
-        mod mysql {
-            #[allow(unused_imports)]
-            use $crate::support::{self, mysql::*, *};
-            $($item)*
-        }
+        $crate::each_server! { $($item)* }
         mod sqlite {
             #[allow(unused_imports)]
             use $crate::support::{self, sqlite::*, *};
             $($item)*
         }
     };
-}
-
-/// Waits until the condition holds.
-pub async fn eventually<F, C>(what: &str, mut condition: C)
-where
-    C: FnMut() -> F,
-    F: Future<Output = bool>,
-{
-    let began = Instant::now();
-    while !condition().await {
-        assert!(
-            began.elapsed() < PATIENCE,
-            "waited {PATIENCE:?} in vain: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-/// Drops a future after some time, unless it has ended.
-pub async fn drop_after<F: Future>(future: F, after: Duration) -> Option<F::Output> {
-    tokio::time::timeout(after, future).await.ok()
 }
 
 /// As `each_database!`, for what only a server has: connections that break, locks of rows, deadlocks.
@@ -73,6 +51,41 @@ macro_rules! each_server {
             $($item)*
         }
     };
+}
+
+/// Waits until the condition holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    let nap = async || tokio::time::sleep(Duration::from_millis(2)).await;
+    until(what, condition, nap).await;
+}
+
+async fn until<F: Future<Output = bool>>(
+    what: &str,
+    mut condition: impl FnMut() -> F,
+    nap: impl AsyncFn(),
+) {
+    let began = Instant::now();
+    while !condition().await {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "waited {PATIENCE:?} in vain: {what}"
+        );
+        nap().await;
+    }
+}
+
+/// The answer of a call that does not wait for a slow statement to end.
+pub async fn in_time<F: Future>(call: F) -> F::Output {
+    let answer = tokio::time::timeout(PATIENCE, call).await;
+    answer.unwrap_or_else(|_elapsed| panic!("no answer within {PATIENCE:?}"))
+}
+
+/// Drops a call once it has come so far.
+pub async fn drop_when<F: Future<Output: Debug>>(so_far: impl Future<Output = ()>, call: F) {
+    tokio::select! {
+        ended = call => panic!("it was to be dropped, and ended: {ended:?}"),
+        () = so_far => {}
+    }
 }
 
 /// The counters of the one operation whose name ends so.
@@ -118,7 +131,7 @@ pub async fn drop_at_poll<F: Future>(future: F, polls: usize) -> Option<F::Outpu
 }
 
 /// What a future panics with.
-pub async fn panic_of<F: Future<Output: std::fmt::Debug>>(future: F) -> String {
+pub async fn panic_of<F: Future<Output: Debug>>(future: F) -> String {
     use futures_util::FutureExt as _;
 
     let payload = std::panic::AssertUnwindSafe(future)
@@ -135,19 +148,15 @@ pub async fn panic_of<F: Future<Output: std::fmt::Debug>>(future: F) -> String {
 #[track_caller]
 pub fn assert_quiet<DB: steadfast::Backend>(pool: &steadfast::SessionPool<DB>) {
     let (sessions, stats) = (pool.sessions(), pool.stats());
-    assert!(
-        sessions.is_empty() && stats.in_use == 0 && stats.waiting == 0 && stats.reaping == 0,
-        "{sessions:?} {stats:?}"
-    );
+    assert!(is_quiet(pool), "{sessions:?} {stats:?}");
 }
 
-/// Waits until nobody holds anything of a pool, and says how long that took.
-pub async fn quiet<DB: steadfast::Backend>(pool: &steadfast::SessionPool<DB>) -> Duration {
-    let began = Instant::now();
-    eventually("the pool is quiet", || async {
-        let stats = pool.stats();
-        pool.sessions().is_empty() && stats.in_use == 0 && stats.waiting == 0 && stats.reaping == 0
-    })
-    .await;
-    began.elapsed()
+/// Waits until nobody holds anything of a pool.
+pub async fn quiet<DB: steadfast::Backend>(pool: &steadfast::SessionPool<DB>) {
+    eventually("the pool is quiet", || async { is_quiet(pool) }).await;
+}
+
+pub fn is_quiet<DB: steadfast::Backend>(pool: &steadfast::SessionPool<DB>) -> bool {
+    let stats = pool.stats();
+    pool.sessions().is_empty() && stats.in_use == 0 && stats.waiting == 0 && stats.reaping == 0
 }

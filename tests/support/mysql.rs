@@ -15,11 +15,6 @@ pub const SLOW: &str = "SELECT SLEEP(30)";
 pub const SLOW_INSERT: &str = "INSERT INTO tree SELECT $1 + SLEEP(30)";
 pub const WHICH: &str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
 
-pub fn server_url() -> String {
-    std::env::var("TEST_MYSQL_URL")
-        .expect("run the tests with `cargo xtask test`: TEST_MYSQL_URL is not set")
-}
-
 /// SQL in the words of this database: `$1`, `$2` … must stand in order.
 pub fn sql(text: &str) -> AssertSqlSafe<String> {
     let mut out = String::new();
@@ -38,17 +33,16 @@ pub fn sql(text: &str) -> AssertSqlSafe<String> {
 }
 
 /// A database of its own.
+#[derive(Debug)]
 pub struct Place {
     pub url: String,
     pub name: String,
     pub plain: Plain,
 }
 
-impl Place {
-    pub async fn new() -> Self {
-        Self::on(&server_url()).await
-    }
+server_place!("TEST_MYSQL_URL");
 
+impl Place {
     /// On a server of the test's own.
     pub async fn on(server: &str) -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
@@ -65,90 +59,46 @@ impl Place {
             .connect(&url)
             .await
             .unwrap();
-        sqlx::raw_sql(
-            "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
-             INSERT INTO accounts VALUES (0,1000),(1,1000),(2,1000),(3,1000),(4,1000),(5,1000),(6,1000),(7,1000),(8,1000),(9,1000);
-             CREATE TABLE notes (id BIGINT PRIMARY KEY, body VARCHAR(200) NOT NULL, CONSTRAINT notes_body_key UNIQUE (body));",
-        )
-        .execute(&plain)
-        .await
-        .unwrap();
+        sqlx::raw_sql(super::place::tables("VARCHAR(200)"))
+            .execute(&plain)
+            .await
+            .unwrap();
         Self { url, name, plain }
-    }
-
-    pub async fn pool(&self, max: u32) -> Pool {
-        self.builder(max).connect().await.unwrap()
-    }
-
-    pub fn builder(&self, max: u32) -> steadfast::PoolBuilder<Db> {
-        Pool::builder().primary(&self.url).max_connections(max)
     }
 
     /// `information_schema.innodb_trx` is a copy, and not renewed while it is read more often than every 100 ms;
     /// this report is of now.
     pub async fn open_transactions(&self) -> i64 {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID()",
-        )
-        .bind(&self.name)
-        .fetch_all(&self.plain)
-        .await
-        .unwrap();
+        let ids = self.ids().await;
         let open = transactions(&self.plain).await;
         open.iter().filter(|(id, _)| ids.contains(id)).count() as i64
     }
 
-    pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
+    /// Whether the server runs a slow statement for this place.
+    pub async fn runs_slow(&self) -> bool {
+        !self.slow_ones().await.is_empty()
     }
 
-    pub async fn cents(&self, id: i64) -> i64 {
-        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = ?")
-            .bind(id)
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
-    }
-
-    pub async fn total(&self) -> i64 {
-        sqlx::query_scalar("SELECT CAST(sum(cents) AS SIGNED) FROM accounts")
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
-    }
-}
-
-pub async fn slow_is_running(place: &Place) {
-    super::eventually("the slow statement runs", || async {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM information_schema.processlist WHERE db = ? AND info LIKE '%SLEEP(30)%' AND id <> CONNECTION_ID()",
-        )
-        .bind(&place.name)
-        .fetch_one(&place.plain)
-        .await
-        .unwrap()
-            > 0
-    })
-    .await;
-}
-
-impl Place {
-    /// Cancels the slow statement of this place from outside.
-    pub async fn cancel_slow(&self) {
-        let id: i64 = sqlx::query_scalar(
-            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND info LIKE '%SLEEP(30)%' AND id <> CONNECTION_ID()",
+    async fn slow_ones(&self) -> Vec<i64> {
+        sqlx::query_scalar(
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND state = 'User sleep'",
         )
         .bind(&self.name)
-        .fetch_one(&self.plain)
+        .fetch_all(&self.plain)
         .await
-        .unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {id}")))
-            .execute(&self.plain)
-            .await
-            .unwrap();
+        .unwrap()
+    }
+
+    /// Cancels the slow statement of this place from outside.
+    pub async fn cancel_slow(&self) {
+        let slow = self.slow_ones().await;
+        assert!(!slow.is_empty());
+        for id in slow {
+            sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {id}")))
+                .execute(&self.plain)
+                .await
+                .unwrap();
+        }
     }
 
     /// A user who may log in and do next to nothing, and the password.
@@ -165,44 +115,7 @@ impl Place {
         .unwrap();
         (user, password)
     }
-}
 
-/// The connections that have a transaction open, and what the server says of each.
-///
-/// Not from `information_schema.innodb_trx`: that is a cache which is renewed only when nobody, on the whole
-/// server, has looked at it for 100 ms.
-async fn transactions(plain: &Plain) -> Vec<(i64, String)> {
-    let (_, _, status): (String, String, String) = sqlx::query_as("SHOW ENGINE INNODB STATUS")
-        .fetch_one(plain)
-        .await
-        .unwrap();
-    let sections = status.split("---TRANSACTION").skip(1);
-    sections
-        .filter(|section| {
-            section
-                .lines()
-                .next()
-                .is_some_and(|line| line.contains("ACTIVE"))
-        })
-        .filter_map(|section| {
-            let (_, rest) = section.split_once("thread id ")?;
-            let (id, _) = rest.split_once(',')?;
-            Some((id.parse().ok()?, section.to_owned()))
-        })
-        .collect()
-}
-
-/// Waits until the connection of this id waits for a lock.
-pub async fn is_blocked(plain: &Plain, id: i64) {
-    super::eventually("the other transaction waits for a lock", || async {
-        let open = transactions(plain).await;
-        open.iter()
-            .any(|(other, state)| *other == id && state.contains("LOCK WAIT"))
-    })
-    .await;
-}
-
-impl Place {
     async fn ids(&self) -> Vec<i64> {
         let ours: Vec<i64> = sqlx::query_scalar(
             "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID()",
@@ -241,4 +154,39 @@ impl Place {
         assert!(!ids.is_empty());
         self.kill(&ids).await;
     }
+}
+
+/// The connections that have a transaction open, and what the server says of each.
+///
+/// Not from `information_schema.innodb_trx`: that is a cache which is renewed only when nobody, on the whole
+/// server, has looked at it for 100 ms.
+async fn transactions(plain: &Plain) -> Vec<(i64, String)> {
+    let (_, _, status): (String, String, String) = sqlx::query_as("SHOW ENGINE INNODB STATUS")
+        .fetch_one(plain)
+        .await
+        .unwrap();
+    let sections = status.split("---TRANSACTION").skip(1);
+    sections
+        .filter(|section| {
+            section
+                .lines()
+                .next()
+                .is_some_and(|line| line.contains("ACTIVE"))
+        })
+        .filter_map(|section| {
+            let (_, rest) = section.split_once("thread id ")?;
+            let (id, _) = rest.split_once(',')?;
+            Some((id.parse().ok()?, section.to_owned()))
+        })
+        .collect()
+}
+
+/// Waits until the connection of this id waits for a lock.
+pub async fn is_blocked(plain: &Plain, id: i64) {
+    super::eventually("the other transaction waits for a lock", || async {
+        let open = transactions(plain).await;
+        open.iter()
+            .any(|(other, state)| *other == id && state.contains("LOCK WAIT"))
+    })
+    .await;
 }

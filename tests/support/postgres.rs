@@ -1,5 +1,4 @@
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
-use std::time::Duration;
 
 pub type Db = sqlx::Postgres;
 pub type Session = steadfast::PgSession;
@@ -17,10 +16,8 @@ pub const SLOW: &str = "SELECT pg_sleep(30)";
 /// The same as an insert of `$1` into `tree`.
 pub const SLOW_INSERT: &str = "INSERT INTO tree SELECT $1 FROM pg_sleep(30)";
 
-pub fn server_url() -> String {
-    std::env::var("TEST_POSTGRES_URL")
-        .expect("run the tests with `cargo xtask test`: TEST_POSTGRES_URL is not set")
-}
+/// The server's id of the connection that answers.
+pub const WHICH: &str = "SELECT pg_backend_pid()::bigint";
 
 /// SQL in the words of this database.
 pub fn sql(text: &str) -> AssertSqlSafe<String> {
@@ -28,17 +25,16 @@ pub fn sql(text: &str) -> AssertSqlSafe<String> {
 }
 
 /// A schema of its own.
+#[derive(Debug)]
 pub struct Place {
     pub url: String,
     pub name: String,
     pub plain: Plain,
 }
 
-impl Place {
-    pub async fn new() -> Self {
-        Self::on(&server_url()).await
-    }
+server_place!("TEST_POSTGRES_URL");
 
+impl Place {
     /// On a server of the test's own.
     pub async fn on(server: &str) -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
@@ -55,23 +51,11 @@ impl Place {
             .connect(&plain_url)
             .await
             .unwrap();
-        sqlx::raw_sql(
-            "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
-             INSERT INTO accounts SELECT n, 1000 FROM generate_series(0, 9) n;
-             CREATE TABLE notes (id BIGINT PRIMARY KEY, body TEXT NOT NULL CONSTRAINT notes_body_key UNIQUE);",
-        )
-        .execute(&plain)
-        .await
-        .unwrap();
+        sqlx::raw_sql(super::place::tables("TEXT"))
+            .execute(&plain)
+            .await
+            .unwrap();
         Self { url, name, plain }
-    }
-
-    pub async fn pool(&self, max: u32) -> Pool {
-        self.builder(max).connect().await.unwrap()
-    }
-
-    pub fn builder(&self, max: u32) -> steadfast::PoolBuilder<Db> {
-        Pool::builder().primary(&self.url).max_connections(max)
     }
 
     /// Transactions that connections of this place have open on the server.
@@ -83,51 +67,17 @@ impl Place {
             .unwrap()
     }
 
-    pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
-    }
-
-    pub async fn cents(&self, id: i64) -> i64 {
-        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1")
-            .bind(id)
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
-    }
-
-    pub async fn total(&self) -> i64 {
-        sqlx::query_scalar("SELECT sum(cents)::bigint FROM accounts")
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
-    }
-}
-
-/// Waits until the server runs a slow statement for this place.
-pub async fn slow_is_running(place: &Place) {
-    super::eventually("the slow statement runs", || async {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND state = 'active' AND query LIKE '%pg_sleep%'",
+    /// Whether the server runs a slow statement for this place.
+    pub async fn runs_slow(&self) -> bool {
+        sqlx::query_scalar(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND state = 'active' AND query LIKE '%pg_sleep%'",
         )
-        .bind(&place.name)
-        .fetch_one(&place.plain)
+        .bind(&self.name)
+        .fetch_one(&self.plain)
         .await
         .unwrap()
-            > 0
-    })
-    .await;
-}
+    }
 
-/// The server's id of the connection that answers.
-pub const WHICH: &str = "SELECT pg_backend_pid()::bigint";
-
-#[allow(dead_code)]
-pub const NAP: Duration = Duration::from_millis(1);
-
-impl Place {
     /// Cancels the slow statement of this place from outside.
     pub async fn cancel_slow(&self) {
         let cancelled: i64 = sqlx::query_scalar(
@@ -155,21 +105,7 @@ impl Place {
         .unwrap();
         (user, password)
     }
-}
 
-/// Waits until the connection of this id waits for a lock.
-pub async fn is_blocked(plain: &Plain, id: i64) {
-    super::eventually("the other transaction waits for a lock", || async {
-        sqlx::query_scalar::<_, bool>("SELECT cardinality(pg_blocking_pids($1::int)) > 0")
-            .bind(id)
-            .fetch_one(plain)
-            .await
-            .unwrap()
-    })
-    .await;
-}
-
-impl Place {
     /// Connections that this place's pools have open on the server.
     pub async fn connections(&self) -> i64 {
         sqlx::query_scalar(
@@ -202,4 +138,16 @@ impl Place {
             .unwrap();
         assert!(killed > 0);
     }
+}
+
+/// Waits until the connection of this id waits for a lock.
+pub async fn is_blocked(plain: &Plain, id: i64) {
+    super::eventually("the other transaction waits for a lock", || async {
+        sqlx::query_scalar::<_, bool>("SELECT cardinality(pg_blocking_pids($1::int)) > 0")
+            .bind(id)
+            .fetch_one(plain)
+            .await
+            .unwrap()
+    })
+    .await;
 }

@@ -1,6 +1,10 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection, SqlitePool};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use super::in_time;
 
 pub type Db = sqlx::Sqlite;
 pub type Session = steadfast::SqliteSession;
@@ -12,9 +16,10 @@ pub const ERROR_DOOMS: bool = false;
 pub const DROP_DOOMS_SESSION: bool = false;
 /// Whether a write that is stopped takes the whole transaction with it.
 pub const STOPPED_WRITE_DOOMS_SESSION: bool = true;
-pub const SLOW: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000000) SELECT count(*) FROM c";
+/// As on the servers, and longer: it is never waited for. The comparison is made once, when it starts.
+pub const SLOW: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 4000000000) SELECT count(*) FROM c WHERE 'it' <> 'starts' COLLATE slow";
 /// The same as an insert of `$1` into `tree`.
-pub const SLOW_INSERT: &str = "INSERT INTO tree WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400000000) SELECT $1 FROM c WHERE x < 0";
+pub const SLOW_INSERT: &str = "INSERT INTO tree WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 4000000000) SELECT $1 FROM c WHERE x < 0";
 pub const WHICH: &str = "SELECT 1";
 
 pub fn sql(text: &str) -> AssertSqlSafe<String> {
@@ -22,12 +27,16 @@ pub fn sql(text: &str) -> AssertSqlSafe<String> {
 }
 
 /// A file of its own.
+#[derive(Debug)]
 pub struct Place {
     pub url: String,
     pub name: String,
     pub plain: Plain,
+    slow: Arc<AtomicBool>,
     _folder: tempfile::TempDir,
 }
+
+place!();
 
 impl Place {
     pub async fn new() -> Self {
@@ -44,66 +53,86 @@ impl Place {
             .connect_with(options)
             .await
             .unwrap();
-        sqlx::raw_sql(
-            "CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL CHECK (cents >= 0));
-             INSERT INTO accounts VALUES (0,1000),(1,1000),(2,1000),(3,1000),(4,1000),(5,1000),(6,1000),(7,1000),(8,1000),(9,1000);
-             CREATE TABLE notes (id BIGINT PRIMARY KEY, body TEXT NOT NULL UNIQUE);",
-        )
-        .execute(&plain)
-        .await
-        .unwrap();
+        sqlx::raw_sql(super::place::tables("TEXT"))
+            .execute(&plain)
+            .await
+            .unwrap();
         Self {
             url,
             name,
             plain,
+            slow: Arc::default(),
             _folder: folder,
         }
     }
 
-    pub async fn pool(&self, max: u32) -> Pool {
-        self.builder(max).connect().await.unwrap()
-    }
-
     pub fn builder(&self, max: u32) -> steadfast::PoolBuilder<Db> {
-        Pool::builder().primary(&self.url).max_connections(max)
+        let slow = Arc::clone(&self.slow);
+        Pool::builder()
+            .primary(&self.url)
+            .max_connections(max)
+            .after_connect(move |connection| Box::pin(announce(connection, Arc::clone(&slow))))
     }
 
     /// Whether somebody holds the write lock: 1 or 0.
     pub async fn open_transactions(&self) -> i64 {
+        i64::from(self.refuses_writer(Duration::ZERO).await)
+    }
+
+    /// Waits until a writer beside the pools has been refused for much longer than a connection of ours waits
+    /// by itself: whoever still waits has been refused before, and has asked again.
+    pub async fn refuses_writers(&self) {
+        assert!(self.refuses_writer(MUCH_LONGER).await);
+    }
+
+    async fn refuses_writer(&self, patience: Duration) -> bool {
         let options: SqliteConnectOptions = self.url.parse().unwrap();
-        let mut probe = sqlx::ConnectOptions::connect(&options.busy_timeout(Duration::ZERO))
-            .await
-            .unwrap();
-        let taken = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
-            .execute(&mut probe)
-            .await
-            .is_err();
-        i64::from(taken)
+        let mut probe = options.busy_timeout(patience).connect().await.unwrap();
+        let taken = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK");
+        taken.execute(&mut probe).await.is_err()
     }
 
-    pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
+    /// Whether a slow statement was started since this was last asked. Nobody sees from outside what a statement
+    /// of this process does: it says so itself.
+    pub async fn runs_slow(&self) -> bool {
+        self.slow.swap(false, Ordering::Relaxed)
     }
 
-    pub async fn cents(&self, id: i64) -> i64 {
-        sqlx::query_scalar("SELECT cents FROM accounts WHERE id = $1")
-            .bind(id)
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
-    }
-
-    pub async fn total(&self) -> i64 {
-        sqlx::query_scalar("SELECT sum(cents) FROM accounts")
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
+    /// Lets a connection beside the place's own pools run `SLOW`.
+    pub async fn listen_to(&self, connection: &mut SqliteConnection) {
+        announce(connection, Arc::clone(&self.slow)).await.unwrap();
     }
 }
 
-pub async fn slow_is_running(_place: &Place) {
-    tokio::time::sleep(Duration::from_millis(50)).await;
+/// Than the 25 ms that a connection of ours waits by itself.
+const MUCH_LONGER: Duration = Duration::from_millis(150);
+
+/// Without WAL: waits until a COMMIT has kept a reader out for that long. It does so from the moment on at which it
+/// meets a reader that is in already.
+pub async fn refuses_readers(reader: &mut SqliteConnection) {
+    let patience = format!("PRAGMA busy_timeout = {}", MUCH_LONGER.as_millis());
+    sqlx::query(sql(&patience))
+        .execute(&mut *reader)
+        .await
+        .unwrap();
+    let refused = in_time(async {
+        loop {
+            if let Err(error) = sqlx::query("SELECT * FROM notes")
+                .execute(&mut *reader)
+                .await
+            {
+                break error;
+            }
+        }
+    });
+    let refused = refused.await.to_string();
+    assert!(refused.contains("locked"), "{refused}");
+}
+
+async fn announce(connection: &mut SqliteConnection, slow: Arc<AtomicBool>) -> sqlx::Result<()> {
+    let mut handle = connection.lock_handle().await?;
+    handle.create_collation("slow", move |one, other| {
+        slow.store(true, Ordering::Relaxed);
+        one.cmp(other)
+    })
 }

@@ -13,6 +13,8 @@
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod setting;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statement;
@@ -35,8 +37,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The connect options of a database.
 pub type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
-/// A new connection and its tag.
-pub type Established<DB> = Result<(<DB as Database>::Connection, <DB as Driver>::Tag), sqlx::Error>;
+/// A new connection.
+pub type Connected<DB> = Result<<DB as Database>::Connection, sqlx::Error>;
 
 /// What a stream of a statement yields.
 pub type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
@@ -114,7 +116,7 @@ pub trait Driver: Database + Sized {
     const LEAVES_ERRORS: bool;
 
     /// What a connection carries beside its socket.
-    type Tag: Debug + Send + Sync + 'static;
+    type Tag: Clone + Debug + Send + Sync + 'static;
 
     /// Parses a URL, with this crate's defaults for whatever the URL leaves open.
     fn parse(url: &str) -> Result<Options<Self>, sqlx::Error>;
@@ -124,8 +126,14 @@ pub trait Driver: Database + Sized {
         false
     }
 
-    /// Opens a connection and asks the server for its id.
-    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>>;
+    /// Opens a connection.
+    fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>>;
+
+    /// Makes a connection ours: asks the server for its id and for the settings that sessions change, whatever the user
+    /// has done to it before.
+    fn introduce(
+        connection: &mut Self::Connection,
+    ) -> BoxFuture<'_, Result<Self::Tag, sqlx::Error>>;
 
     /// The name under which write sessions queue in this process, where the database has one writer.
     fn write_gate(_options: &Options<Self>) -> Option<String> {
@@ -157,6 +165,9 @@ pub trait Driver: Database + Sized {
         connection: &mut Self::Connection,
         sql: sqlx::SqlStr,
     ) -> BoxFuture<'_, Result<sqlx::Describe<Self>, sqlx::Error>>;
+
+    /// The number in the first column of an answer of ours.
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error>;
 
     /// Sends text as one unprepared query and reads it to its end.
     fn batch<'c>(
@@ -209,6 +220,12 @@ pub trait Driver: Database + Sized {
         false
     }
 
+    /// Whether this very server, by its settings, rolls the whole transaction back for an error that ends but a
+    /// statement elsewhere.
+    fn takes_transaction(_tag: &Self::Tag, _error: &sqlx::Error) -> bool {
+        false
+    }
+
     /// A statement is about to be sent whose text does not show all that it runs.
     fn runs_hidden(_tag: &mut Self::Tag) {}
 
@@ -234,6 +251,11 @@ pub trait Driver: Database + Sized {
 
     /// Stops the running statement from within this process, where that is possible.
     fn interrupt(_tag: &Self::Tag) {}
+
+    /// Whether one server serves both connections and has not started anew in between, as far as their tags tell.
+    fn is_same_server(_one: &Self::Tag, _other: &Self::Tag) -> bool {
+        true
+    }
 
     /// What another connection sends to stop the running statement.
     fn cancel(tag: &Self::Tag) -> Option<String>;
@@ -280,9 +302,9 @@ macro_rules! delegate_to_sqlx {
     };
 }
 
-/// `fetch_optional` of the servers: the stream is read to its end, so that an error which comes after the
-/// first row belongs to this statement and not to the next.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+/// `fetch_optional`: the stream is read to its end, so that an error which comes after the first row belongs to this
+/// statement and not to the next. On `SQLite` a statement is committed by its last step alone, and sqlx drops the error of
+/// one that it stops early.
 macro_rules! first_row_of_all {
     () => {
         fn fetch_optional(
@@ -308,9 +330,7 @@ macro_rules! first_row_of_all {
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-use delegate_to_sqlx;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use first_row_of_all;
+use {delegate_to_sqlx, first_row_of_all};
 
 /// Reads what is left until the connection is ready; each turn takes one error off the wire, so it ends.
 #[cfg(any(feature = "postgres", feature = "mysql"))]

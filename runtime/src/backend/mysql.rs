@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -15,19 +16,23 @@ use futures_core::stream::BoxStream;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
+use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Dialect, Driver, Established, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
     delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
 
-/// The server's id for a connection, which server it is, and the statement limit it was last given.
-#[derive(Debug)]
+/// The server's id for a connection, which server it is, and what is set on it.
+#[derive(Clone, Debug)]
 pub struct MySqlTag {
     id: u64,
-    is_mariadb: bool,
-    limit: StatementLimit,
-    /// Whether a transaction of ours was begun, or the session is one statement in autocommit.
+    server: Server,
+    /// In milliseconds.
+    statement_timeout: Setting,
+    /// In seconds.
+    lock_timeout: Setting,
+    /// Whether a transaction of ours was begun, or the session is one in autocommit.
     in_transaction: bool,
     /// A statement has run whose text does not show what it did.
     hidden: bool,
@@ -35,16 +40,28 @@ pub struct MySqlTag {
     meddled: OnceLock<bool>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum StatementLimit {
-    Default,
-    Millis(u64),
-    InDoubt,
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    /// The same for all connections between two starts, and of no other server: the ids of connections begin anew with
+    /// each start.
+    life: u64,
+    is_mariadb: bool,
+    /// A lock that is not to be had in time takes the whole transaction with it.
+    rolls_back_on_timeout: bool,
 }
 
 /// A server may be set to begin transactions by itself: with `autocommit` off a single statement would never be
 /// committed, and a chained COMMIT would leave a transaction open.
 const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
+
+/// The higher bits of this number are made of the server's id and of the second in which it started.
+const WHO: &str =
+    "SELECT CAST(CONNECTION_ID() AS CHAR), CAST(UUID_SHORT() >> 24 AS CHAR), VERSION()";
+
+/// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
+const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
+    ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout', \
+    'server_uuid', 'server_uid', 'hostname', 'port', 'datadir')";
 
 impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
@@ -63,27 +80,44 @@ impl Driver for MySql {
         url.parse()
     }
 
-    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
+    fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>> {
+        Box::pin(options.connect())
+    }
+
+    fn introduce(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<MySqlTag, sqlx::Error>> {
         Box::pin(async move {
-            let mut connection = options.connect().await?;
-            let question =
-                format!("{OWN_SETTINGS}; SELECT CAST(CONNECTION_ID() AS CHAR), VERSION()");
-            let row = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
-            let id: String = row.try_get(0)?;
-            let version: String = row.try_get(1)?;
-            let id = id.parse().map_err(|_| {
-                sqlx::Error::Protocol(format!("the server's connection id `{id}` is not a number"))
-            })?;
-            let tag = MySqlTag {
-                id,
-                is_mariadb: version.contains("MariaDB"),
-                limit: StatementLimit::Default,
+            let question = format!("{OWN_SETTINGS}; {WHO}; {VARIABLES}");
+            let rows = connection.fetch_all(sqlx::AssertSqlSafe(question)).await?;
+            let (who, variables) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+            let number = |column: usize| -> Result<u64, sqlx::Error> {
+                let text: String = who.try_get(column)?;
+                text.parse().map_err(|_| {
+                    sqlx::Error::Protocol(format!("the server's id `{text}` is not a number"))
+                })
+            };
+            let version: String = who.try_get(2)?;
+            let mut tag = MySqlTag {
+                id: number(0)?,
+                server: Server {
+                    life: number(1)?,
+                    is_mariadb: version.contains("MariaDB"),
+                    rolls_back_on_timeout: false,
+                },
+                statement_timeout: Setting::new(0),
+                lock_timeout: Setting::new(0),
                 in_transaction: false,
                 hidden: false,
                 meddled: OnceLock::new(),
             };
-            Ok((connection, tag))
+            for variable in variables {
+                tag.learn(variable.try_get(0)?, variable.try_get(1)?);
+            }
+            Ok(tag)
         })
+    }
+
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get(0)
     }
 
     fn drain<'c>(
@@ -133,14 +167,7 @@ impl Driver for MySql {
         tag.hidden = false;
         tag.meddled = OnceLock::new();
         let mut sql = String::new();
-        let limit = match begin.limit {
-            Some(limit) => StatementLimit::Millis(millis(limit)),
-            None => StatementLimit::Default,
-        };
-        if tag.limit != limit {
-            tag.limit = limit;
-            tag.write_limit(&mut sql);
-        }
+        tag.write_limits(begin, &mut sql);
         if begin.access != Access::Autocommit {
             if let Some(isolation) = begin.isolation {
                 sql.push_str(match isolation {
@@ -183,16 +210,21 @@ impl Driver for MySql {
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
         // ER_SP_DOES_NOT_EXIST: the savepoint that rode with BEGIN is not there.
-        let sqlx::Error::Database(error) = error else {
-            return false;
-        };
-        error
-            .try_downcast_ref::<MySqlDatabaseError>()
-            .is_some_and(|error| error.number() == 1305)
+        number(error) == Some(1305)
+    }
+
+    fn takes_transaction(tag: &MySqlTag, error: &sqlx::Error) -> bool {
+        // ER_LOCK_WAIT_TIMEOUT
+        tag.server.rolls_back_on_timeout && number(error) == Some(1205)
     }
 
     fn forget_settings(tag: &mut MySqlTag) {
-        tag.limit = StatementLimit::InDoubt;
+        tag.statement_timeout.forget();
+        tag.lock_timeout.forget();
+    }
+
+    fn is_same_server(one: &MySqlTag, other: &MySqlTag) -> bool {
+        one.server.life == other.server.life
     }
 
     fn cancel(tag: &MySqlTag) -> Option<String> {
@@ -224,27 +256,65 @@ impl MySqlTag {
         Ok(())
     }
 
-    fn write_limit(&self, sql: &mut String) {
-        let _ = match (self.limit, self.is_mariadb) {
-            (StatementLimit::Millis(ms), true) => {
+    fn learn(&mut self, variable: &str, value: &str) {
+        match variable {
+            "max_execution_time" => {
+                self.statement_timeout = Setting::new(value.parse().unwrap_or(0));
+            }
+            "max_statement_time" => self.statement_timeout = Setting::new(thousandths(value)),
+            "innodb_lock_wait_timeout" => {
+                self.lock_timeout = Setting::new(value.parse().unwrap_or(0));
+            }
+            "server_uuid" | "server_uid" | "hostname" | "port" | "datadir" => {
+                let mut hasher = DefaultHasher::new();
+                (variable, value).hash(&mut hasher);
+                // Whatever the order in which they come.
+                self.server.life ^= hasher.finish();
+            }
+            "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
+            _ => {}
+        }
+    }
+
+    fn write_limits(&mut self, begin: &Begin, sql: &mut String) {
+        let statement = self
+            .statement_timeout
+            .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
+        if let Some(ms) = self.statement_timeout.change(statement) {
+            let _ = if self.server.is_mariadb {
                 write!(
                     sql,
                     "SET max_statement_time = {}.{:03}; ",
                     ms / 1000,
                     ms % 1000
                 )
-            }
-            (StatementLimit::Millis(ms), false) => {
+            } else {
                 write!(sql, "SET SESSION max_execution_time = {ms}; ")
-            }
-            (StatementLimit::Default | StatementLimit::InDoubt, true) => {
-                write!(sql, "SET max_statement_time = DEFAULT; ")
-            }
-            (StatementLimit::Default | StatementLimit::InDoubt, false) => {
-                write!(sql, "SET SESSION max_execution_time = DEFAULT; ")
-            }
-        };
+            };
+        }
+        let lock = self
+            .lock_timeout
+            .wanted(begin.lock_timeout.map(seconds), None);
+        if let Some(seconds) = self.lock_timeout.change(lock) {
+            let _ = write!(sql, "SET SESSION innodb_lock_wait_timeout = {seconds}; ");
+        }
     }
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    let sqlx::Error::Database(error) = error else {
+        return None;
+    };
+    let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+/// `7.000000` seconds as milliseconds.
+fn thousandths(seconds: &str) -> u64 {
+    let seconds: f64 = seconds.parse().unwrap_or(0.0);
+    Duration::try_from_secs_f64(seconds).map_or(0, |limit| {
+        u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 fn millis(limit: Duration) -> u64 {
@@ -252,4 +322,9 @@ fn millis(limit: Duration) -> u64 {
     u64::try_from(limit.as_millis())
         .unwrap_or(u64::MAX)
         .clamp(1, u64::from(u32::MAX))
+}
+
+/// The server counts whole seconds here, and the least is one.
+fn seconds(limit: Duration) -> u64 {
+    limit.as_millis().div_ceil(1000).clamp(1, 1 << 30) as u64
 }

@@ -13,22 +13,36 @@ use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _};
 
+use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Dialect, Driver, Established, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
     delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
 
-/// A backend's process id, and whether it watches for the end of its client.
-#[derive(Debug)]
+/// Which backend serves a connection, and what is set on it.
+#[derive(Clone, Debug)]
 pub struct PgTag {
     pid: i32,
+    /// In microseconds since 1970: the process id may be somebody else's by now.
+    started: i64,
     watches_client: bool,
+    statement_timeout: Setting,
+    lock_timeout: Setting,
 }
 
 /// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
 /// platform can): without it, a query whose client has gone keeps its locks to its end.
 const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
+
+/// When a backend was started: with its process id, what no other backend has.
+const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
+
+/// Who serves this connection, and the limits that stand on it.
+const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint, \
+    (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
+    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout') \
+    FROM pg_stat_get_activity(pg_backend_pid())";
 
 impl Driver for Postgres {
     const SYSTEM: &'static str = "postgresql";
@@ -47,14 +61,17 @@ impl Driver for Postgres {
         url.parse()
     }
 
-    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
+    fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>> {
+        Box::pin(options.connect())
+    }
+
+    fn introduce(connection: &mut PgConnection) -> BoxFuture<'_, Result<PgTag, sqlx::Error>> {
         Box::pin(async move {
-            let mut connection = options.connect().await?;
             let watched = if connection
                 .server_version_num()
                 .is_none_or(|version| version >= 140_000)
             {
-                let batch = format!("BEGIN; {WATCH}; SELECT pg_backend_pid(); ROLLBACK");
+                let batch = format!("BEGIN; {WATCH}; {WHO}; ROLLBACK");
                 connection.fetch_one(sqlx::AssertSqlSafe(batch)).await.ok()
             } else {
                 None
@@ -64,16 +81,21 @@ impl Driver for Postgres {
                 row
             } else {
                 connection.execute("ROLLBACK").await?;
-                connection.fetch_one("SELECT pg_backend_pid()").await?
+                connection.fetch_one(WHO).await?
             };
-            Ok((
-                connection,
-                PgTag {
-                    pid: row.try_get(0)?,
-                    watches_client,
-                },
-            ))
+            let millis = |setting: i64| Setting::new(setting.try_into().unwrap_or(0));
+            Ok(PgTag {
+                pid: row.try_get(0)?,
+                started: row.try_get(1)?,
+                watches_client,
+                statement_timeout: millis(row.try_get(2)?),
+                lock_timeout: millis(row.try_get(3)?),
+            })
         })
+    }
+
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get::<i32, _>(0).map(i64::from)
     }
 
     fn drain<'c>(
@@ -96,10 +118,24 @@ impl Driver for Postgres {
     }
 
     fn begin(tag: &mut PgTag, begin: &Begin) -> Cow<'static, str> {
+        let mut sql = String::new();
+        let statement = tag
+            .statement_timeout
+            .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
+        let lock = tag
+            .lock_timeout
+            .wanted(begin.lock_timeout.map(millis), None);
         if begin.access == Access::Autocommit {
-            return Cow::Borrowed("");
+            // There is no transaction to confine a setting to: the next BEGIN takes it back.
+            tag.set_for_session(&mut sql, statement, lock);
+            return Cow::Owned(sql);
         }
-        let mut sql = String::from("BEGIN");
+        let (standing_statement, standing_lock) = (
+            tag.statement_timeout.standing(),
+            tag.lock_timeout.standing(),
+        );
+        tag.set_for_session(&mut sql, standing_statement, standing_lock);
+        sql.push_str("BEGIN");
         if let Some(isolation) = begin.isolation {
             sql.push_str(match isolation {
                 Isolation::ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
@@ -114,13 +150,11 @@ impl Driver for Postgres {
             sql.push_str("; ");
             sql.push_str(WATCH);
         }
-        if let Some(limit) = begin.limit {
-            // 0 would mean no limit at all.
-            let _ = write!(
-                sql,
-                "; SET LOCAL statement_timeout = {}",
-                millis(limit).max(1)
-            );
+        if statement != standing_statement {
+            let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
+        }
+        if lock != standing_lock {
+            let _ = write!(sql, "; SET LOCAL lock_timeout = {lock}");
         }
         Cow::Owned(sql)
     }
@@ -138,18 +172,42 @@ impl Driver for Postgres {
         matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25P01"))
     }
 
+    fn forget_settings(tag: &mut PgTag) {
+        tag.statement_timeout.forget();
+        tag.lock_timeout.forget();
+    }
+
     fn cancel(tag: &PgTag) -> Option<String> {
-        Some(format!("SELECT pg_cancel_backend({})", tag.pid))
+        Some(tag.aimed_at("pg_cancel_backend"))
     }
 
     fn terminate(tag: &PgTag) -> Option<String> {
-        Some(format!("SELECT pg_terminate_backend({})", tag.pid))
+        Some(tag.aimed_at("pg_terminate_backend"))
     }
 }
 
+impl PgTag {
+    /// Calls a function on this very backend, and on no other that has got its process id.
+    fn aimed_at(&self, function: &str) -> String {
+        let Self { pid, started, .. } = self;
+        format!(
+            "SELECT {function}(pid) FROM pg_stat_get_activity({pid}) WHERE {STARTED} = {started}"
+        )
+    }
+
+    fn set_for_session(&mut self, sql: &mut String, statement: u64, lock: u64) {
+        if let Some(millis) = self.statement_timeout.change(statement) {
+            let _ = write!(sql, "SET statement_timeout = {millis}; ");
+        }
+        if let Some(millis) = self.lock_timeout.change(lock) {
+            let _ = write!(sql, "SET lock_timeout = {millis}; ");
+        }
+    }
+}
+
+/// 0 would mean no limit at all, and the settings are 32-bit numbers.
 fn millis(limit: Duration) -> u64 {
-    // The setting is a 32-bit number of milliseconds.
     u64::try_from(limit.as_millis())
         .unwrap_or(u64::MAX)
-        .min(i32::MAX as u64)
+        .clamp(1, i32::MAX as u64)
 }

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Sqlite};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
 use super::{
-    Access, Begin, BoxFuture, Dialect, Driver, Established, Options, Statement, Step,
-    delegate_to_sqlx,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
+    delegate_to_sqlx, first_row_of_all,
 };
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
@@ -28,7 +28,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
 const STEPS_BETWEEN_LOOKS: i32 = 1000;
 
 /// The flags that the connection's hooks read and write, and whether it refuses writes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SqliteTag {
     flags: Arc<Flags>,
     /// `None` where it is in doubt.
@@ -56,6 +56,7 @@ impl Driver for Sqlite {
     type Tag = SqliteTag;
 
     delegate_to_sqlx!();
+    first_row_of_all!();
 
     fn parse(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         let options: SqliteConnectOptions = url.parse()?;
@@ -74,9 +75,14 @@ impl Driver for Sqlite {
             .synchronous(SqliteSynchronous::Full))
     }
 
-    fn establish(options: &Options<Self>) -> BoxFuture<'_, Established<Self>> {
+    fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>> {
+        Box::pin(async move { options.clone().busy_timeout(BUSY_TIMEOUT).connect().await })
+    }
+
+    fn introduce(
+        connection: &mut SqliteConnection,
+    ) -> BoxFuture<'_, Result<SqliteTag, sqlx::Error>> {
         Box::pin(async move {
-            let mut connection = options.clone().busy_timeout(BUSY_TIMEOUT).connect().await?;
             let flags = Arc::new(Flags::default());
             flags.commit_permitted.store(true, Ordering::Release);
             let mut handle = connection.lock_handle().await?;
@@ -89,13 +95,10 @@ impl Driver for Sqlite {
             let rollback = Arc::clone(&flags);
             handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
             drop(handle);
-            Ok((
-                connection,
-                SqliteTag {
-                    flags,
-                    query_only: Some(false),
-                },
-            ))
+            Ok(SqliteTag {
+                flags,
+                query_only: Some(false),
+            })
         })
     }
 
@@ -118,12 +121,8 @@ impl Driver for Sqlite {
         Some(name.to_string_lossy().into_owned())
     }
 
-    fn fetch_optional(
-        connection: &mut Self::Connection,
-        statement: Statement<Self>,
-    ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>> {
-        // sqlx resets the statement after the first row: it is over, and nothing is left on a wire.
-        sqlx::Executor::fetch_optional(connection, statement)
+    fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
+        row.try_get(0)
     }
 
     fn drain<'c>(
@@ -168,8 +167,11 @@ impl Driver for Sqlite {
         Cow::Borrowed(match (begin.access, is_set) {
             (Access::Write, true) => "BEGIN IMMEDIATE",
             (Access::Write, false) => "PRAGMA query_only = 0; BEGIN IMMEDIATE",
-            (Access::Read, true) => "BEGIN DEFERRED",
-            (Access::Read, false) => "PRAGMA query_only = 1; BEGIN DEFERRED",
+            // The read lock is taken where its refusal can be waited out.
+            (Access::Read, true) => "BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1",
+            (Access::Read, false) => {
+                "PRAGMA query_only = 1; BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1"
+            }
             (Access::Autocommit, true) => "",
             (Access::Autocommit, false) => "PRAGMA query_only = 0",
         })

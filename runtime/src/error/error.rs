@@ -12,6 +12,7 @@ use super::outcome::{Outcome, Phase};
 use super::summary::Summary;
 use super::verdict::{AtCommit, Retry, verdict};
 use super::wording;
+use crate::ledger::Token;
 
 /// What failed in a session, whether it may be tried again, and what became of the work.
 ///
@@ -177,6 +178,7 @@ impl Error {
             summary: None,
             doomed: false,
             cause: None,
+            token: None,
         }
     }
 
@@ -213,6 +215,16 @@ impl Error {
     pub(crate) fn with_help(mut self, help: impl Into<Cow<'static, str>>) -> Error {
         self.0.help = Some(help.into());
         self
+    }
+
+    /// The ledger can be asked about it.
+    pub(crate) fn with_token(mut self, token: Option<Token>) -> Error {
+        self.0.token = token;
+        self
+    }
+
+    pub(crate) fn token(&self) -> Option<Token> {
+        self.0.token
     }
 
     pub(crate) fn set_outcome(&mut self, outcome: Outcome) {

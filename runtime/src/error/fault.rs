@@ -186,6 +186,10 @@ impl<'a> Fault<'a> {
         self.facts.column.as_deref()
     }
 
+    pub(super) fn facts(&self) -> &Facts<'a> {
+        &self.facts
+    }
+
     /// What was said, for logs alone.
     pub fn message(&self) -> &str {
         &self.message

@@ -9,6 +9,7 @@ use super::category::Category;
 use super::outcome::{Outcome, Phase};
 use super::summary::Summary;
 use super::verdict::Retry;
+use crate::ledger::Token;
 
 /// The truth of an error, and the first link of its `source()` chain.
 ///
@@ -28,6 +29,8 @@ pub(crate) struct Node {
     /// Whether `summary` is of an earlier error, which this one only repeats.
     pub(super) doomed: bool,
     pub(super) cause: Option<Cause>,
+    /// What the ledger knows the commit by.
+    pub(super) token: Option<Token>,
 }
 
 pub(super) enum Cause {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::category::Category;
 use super::error::Error;
 use super::facts::Facts;
+use super::fault::Fault;
 use super::verdict::{Retry, verdict};
 
 /// What a session remembers of its first error: cheap to clone, and it keeps nothing of the driver alive.
@@ -50,6 +51,24 @@ impl Summary {
             error.retry(),
             &error.facts(),
             &error.to_string(),
+        )
+    }
+
+    /// The record of a fault in an error of any type.
+    pub(crate) fn of_fault(fault: &Fault<'_>) -> Summary {
+        Summary::from_parts(
+            fault.category(),
+            fault.retry(),
+            fault.facts(),
+            fault.message(),
+        )
+    }
+
+    /// What a session remembers of a call that had joined it and did not end well, where nothing more is known.
+    pub(crate) fn joined_call_failed() -> Summary {
+        Summary::ours(
+            Category::Cancelled,
+            "a call that had joined the session failed",
         )
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Counters {
     kept: AtomicU64,
     cancelled: AtomicU64,
     panicked: AtomicU64,
+    hooks_failed: AtomicU64,
     retried: [AtomicU64; CATEGORIES],
     failed: [AtomicU64; CATEGORIES],
     total_nanos: AtomicU64,
@@ -48,6 +49,8 @@ pub struct OperationStats {
     pub cancelled: u64,
     /// Calls whose body panicked.
     pub panicked: u64,
+    /// Hooks that failed, panicked, or could not be run.
+    pub hooks_failed: u64,
     /// Attempts beyond the first.
     pub retried: u64,
     /// The time of all ended calls together, waits between attempts included.
@@ -108,6 +111,7 @@ impl fmt::Debug for OperationStats {
             .field("kept", &self.kept)
             .field("cancelled", &self.cancelled)
             .field("panicked", &self.panicked)
+            .field("hooks_failed", &self.hooks_failed)
             .field("retried", &Met(self.retried_after))
             .field("failed", &Met(self.failed))
             .field("total_duration", &self.total_duration)
@@ -137,6 +141,7 @@ impl Counters {
             kept: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
+            hooks_failed: AtomicU64::new(0),
             retried: [const { AtomicU64::new(0) }; CATEGORIES],
             failed: [const { AtomicU64::new(0) }; CATEGORIES],
             total_nanos: AtomicU64::new(0),
@@ -154,6 +159,10 @@ impl Counters {
 
     pub(super) fn panicked(&self) {
         add(&self.panicked);
+    }
+
+    pub(super) fn hook_failed(&self) {
+        add(&self.hooks_failed);
     }
 
     pub(super) fn retried(&self, category: Category) {
@@ -189,6 +198,7 @@ impl Counters {
             kept: read(&self.kept),
             cancelled: read(&self.cancelled),
             panicked: read(&self.panicked),
+            hooks_failed: read(&self.hooks_failed),
             started: read(&self.started),
             retried: retried_after.iter().sum(),
             total_duration: Duration::from_nanos(read(&self.total_nanos)),

@@ -42,10 +42,13 @@ fn a_submitted_operation_is_listed_as_it_was_written() {
     assert_eq!(operation.policy().map(RetryPolicy::max_attempts), Some(3));
     assert!(operation.does_handle_errors());
     let options = operation.session_options();
-    assert_eq!(options.isolation_level(), Some(Isolation::Serializable));
+    assert_eq!(options.begin().isolation, Some(Isolation::Serializable));
     assert_eq!(
-        (options.is_read_only(), options.time_limit()),
-        (true, Some(Duration::from_millis(1500)))
+        (options.begin().access, options.time_limit()),
+        (
+            crate::backend::Access::Read,
+            Some(Duration::from_millis(1500))
+        )
     );
     assert_eq!(
         format!("{operation:?}"),

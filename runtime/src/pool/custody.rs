@@ -1,20 +1,26 @@
 //! A session's machine together with the pool that its lease comes from; what every door holds.
 
+mod ending;
 mod opening;
 
+pub(crate) use ending::transaction_ended;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use super::SessionPool;
-use super::acquire::expect_runtime;
+use super::hooks::{Hook, Hooks};
 use super::lease::Lease;
-use super::registry::{Entry, Listing, SessionStage};
-use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
+use super::registry::{Entry, Listing};
+use super::settings::LOCK_TIMEOUT;
 use crate::backend::{Access, Backend, Begin};
-use crate::error::{Category, Error, Outcome, Phase};
-use crate::shield::{Committed, Machine, State};
+use crate::error::{Category, Error, Outcome, Phase, Summary};
+use crate::ledger::Token;
+use crate::shield::{Machine, State};
 
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
 /// reaper on the runtime of the connection.
@@ -23,12 +29,21 @@ pub(crate) struct Custody<DB: Backend> {
     entry: Arc<Entry>,
     machine: Machine<DB, Lease<DB>>,
     begin: Begin,
+    /// It waits for its turn among the writers of its database, where that has one at a time.
+    queues: bool,
     /// The earliest deadline of the calls that run now.
     deadline: Option<Instant>,
     /// The session's own, which holds for all of its statements.
     whole: Option<Instant>,
     runtime: Option<Handle>,
     listing: Option<Listing>,
+    hooks: Hooks,
+    /// What the ledger shall know the commit by.
+    token: Option<Token>,
+    /// What the ledger said of an outcome that was unknown.
+    resolved: Option<Outcome>,
+    /// The body has ended well, and its work is meant to stay.
+    kept: bool,
     /// This is the reaper's: when it is dropped there is nobody left to hand anything to.
     reaped: bool,
 }
@@ -46,12 +61,29 @@ impl<DB: Backend> Custody<DB> {
             pool,
             entry,
             begin,
+            queues: begin.access == Access::Write,
             deadline,
             whole: deadline,
             runtime: None,
             listing: None,
+            hooks: Hooks::default(),
+            token: None,
+            resolved: None,
+            kept: false,
             reaped: false,
         }
+    }
+
+    /// A session in the place of this one, in autocommit, that was refused because somebody else writes: it gives its
+    /// connection back and queues.
+    pub(crate) async fn requeued(mut self) -> Self {
+        if self.queues {
+            return self;
+        }
+        self.end_answered().await;
+        let mut next = Self::new(self.pool.clone(), Arc::clone(&self.entry), self.begin, None);
+        next.queues = true;
+        next
     }
 
     pub(crate) fn machine(&mut self) -> &mut Machine<DB, Lease<DB>> {
@@ -83,6 +115,40 @@ impl<DB: Backend> Custody<DB> {
         std::mem::replace(&mut self.deadline, deadline)
     }
 
+    /// The commit notes a token in the ledger.
+    pub(crate) fn note_commit(&mut self) {
+        self.token = Some(Token::fresh());
+        self.pool.shared.verifies.store(true, Ordering::Relaxed);
+    }
+
+    /// A hook of the level that the running body is in.
+    pub(crate) fn hook(&mut self, hook: Hook) {
+        self.hooks.add(self.machine.life.depth(), hook);
+    }
+
+    /// Leaves the innermost level; its hooks go the way of its work.
+    pub(crate) fn leave_well(&mut self) -> Result<(), Summary> {
+        let kept = self.machine.life.leave_well();
+        let depth = self.machine.life.depth();
+        match kept {
+            Ok(()) => self.hooks.keep(depth),
+            Err(_) => self.hooks.forget(depth),
+        }
+        kept
+    }
+
+    pub(crate) fn leave_badly(&mut self) {
+        self.machine.life.leave_badly();
+        self.hooks.forget(self.machine.life.depth());
+    }
+
+    /// Shows the session among those of its pool until it has ended.
+    fn list(&mut self) {
+        if self.listing.is_none() {
+            self.listing = Some(self.pool.shared.registry.list(&self.entry));
+        }
+    }
+
     /// Ends what is in flight; what it meets dooms the level it belongs to. Without a runtime it stays in flight,
     /// and COMMIT is proven then.
     pub(crate) async fn settle(&mut self) {
@@ -91,142 +157,53 @@ impl<DB: Backend> Custody<DB> {
         }
     }
 
+    /// The same, no longer than the deadline. `false` where it passed: what was left is in flight still.
+    pub(crate) async fn settle_in_time(&mut self) -> bool {
+        let Some(deadline) = self.deadline else {
+            self.settle().await;
+            return true;
+        };
+        timeout_at(deadline, self.settle()).await.is_ok()
+    }
+
+    /// Where the call's own deadline cut the wait short, that is what went wrong.
+    fn overdue(&self, error: Error) -> Error {
+        let passed = self
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
+        if passed && error.category().is_transient() {
+            let (phase, outcome) = (error.phase(), error.outcome());
+            timed_out(phase).with_outcome(outcome).with_source(error)
+        } else {
+            error
+        }
+    }
+
+    /// How long it waits where the waiting is ours.
+    fn lock_timeout(&self) -> Duration {
+        self.begin.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+    }
+
     fn no_later(&self, instant: Instant) -> Instant {
         self.deadline
             .map_or(instant, |deadline| deadline.min(instant))
-    }
-
-    /// Commits what can be committed. When this answers, the slot is free and the session is not listed
-    /// any more, unless the COMMIT is still unanswered.
-    pub(crate) async fn commit(&mut self) -> Result<Outcome, Error> {
-        if let Some(outcome) = self.machine.life.outcome() {
-            return Ok(outcome);
-        }
-        if self.machine.holds_connection() {
-            // Nothing is sent: dropped, the session is rolled back on the runtime of its connection.
-            expect_runtime(Phase::Commit)?;
-        }
-        self.entry.reached(SessionStage::Ending);
-        // What settling meets dooms the session.
-        let in_time = if let Some(deadline) = self.deadline {
-            timeout_at(deadline, self.machine.settle()).await.is_ok()
-        } else {
-            let _ = self.machine.settle().await;
-            true
-        };
-        if let Some(first) = self.machine.life.session_doom() {
-            let error = Error::doomed(first, Phase::Commit);
-            return Err(self.refuse(error).await);
-        }
-        if self.machine.life.depth() > 0 {
-            let error = Error::new(
-                Category::Programming,
-                Phase::Commit,
-                "a nested call of this session never ended",
-            )
-            .with_help("neither leak the future of a nested call nor move its session away");
-            return Err(self.refuse(error).await);
-        }
-        if self.state() == State::Unopened || self.machine.life.is_rollback_only() {
-            return Ok(self.roll_back_in_time().await);
-        }
-        if !self.machine.life.in_transaction() {
-            return match self.end_answered().await {
-                Outcome::Unknown => Err(left_open()),
-                outcome => Ok(outcome),
-            };
-        }
-        let now = Instant::now();
-        if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(self.refuse(timed_out(Phase::Commit)).await);
-        }
-        let patience = self.pool.settings().commit_timeout;
-        let busy_until = self.no_later(now + LOCK_TIMEOUT);
-        let limit = self
-            .deadline
-            .map_or(now + patience, |deadline| deadline + AFTER_DEADLINE);
-        match self.machine.commit(busy_until, patience, limit).await {
-            Committed::Done => Ok(self.finish()),
-            Committed::Failed {
-                source,
-                outcome,
-                gone,
-            } => {
-                self.finish();
-                Err(commit_failed(source, outcome, gone))
-            }
-            Committed::Unanswered => {
-                self.entry.ended(Some(Outcome::Unknown));
-                Err(Error::new(
-                    Category::CommitUnknown,
-                    Phase::Commit,
-                    "the server has not answered COMMIT in time",
-                )
-                .with_outcome(Outcome::Unknown))
-            }
-        }
-    }
-
-    /// Ends a session in autocommit whose statements were all answered. `Unknown` where one of them has left a
-    /// transaction open, which is rolled back.
-    pub(crate) async fn end_answered(&mut self) -> Outcome {
-        if self.machine.may_be_open() {
-            self.machine.prove_autocommit().await;
-        } else {
-            self.machine.end_autocommit();
-        }
-        self.finish()
-    }
-
-    async fn refuse(&mut self, error: Error) -> Error {
-        let outcome = self.roll_back_in_time().await;
-        error.with_outcome(outcome)
-    }
-
-    /// The same as [`roll_back`](Self::roll_back) for a caller with a deadline: it waits for the proof a moment longer,
-    /// and then the reaper goes on alone.
-    pub(crate) async fn roll_back_in_time(&mut self) -> Outcome {
-        let Some(deadline) = self.deadline else {
-            return self.roll_back().await;
-        };
-        let until = deadline.max(Instant::now()) + AFTER_DEADLINE;
-        timeout_at(until, self.roll_back())
-            .await
-            .unwrap_or(Outcome::NotSent)
-    }
-
-    /// Ends the session without its work. Where there is no runtime that is left to the reaper.
-    pub(crate) async fn roll_back(&mut self) -> Outcome {
-        if self.machine.holds_connection() && Handle::try_current().is_err() {
-            return self.machine.life.outcome().unwrap_or(Outcome::NotSent);
-        }
-        self.entry.reached(SessionStage::Ending);
-        self.machine.roll_back().await;
-        self.finish()
-    }
-
-    /// Gives the lease back and leaves the registry.
-    fn finish(&mut self) -> Outcome {
-        let outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
-        self.entry.ended(Some(outcome));
-        drop(self.machine.take_back());
-        self.listing = None;
-        outcome
-    }
-
-    async fn reap(mut self) {
-        self.entry.reached(SessionStage::Ending);
-        self.machine.roll_back().await;
-        self.finish();
     }
 }
 
 impl<DB: Backend> Drop for Custody<DB> {
     fn drop(&mut self) {
-        if self.reaped || !self.machine.holds_connection() {
+        if !self.machine.holds_connection() && self.hooks.is_empty() {
             return;
         }
-        let Some(runtime) = self.runtime.take() else {
+        let runtime = self.runtime.take().or_else(|| Handle::try_current().ok());
+        let Some(runtime) = runtime.filter(|_| !self.reaped) else {
+            // There is no runtime, or it has shut down, and the connection goes with it.
+            self.machine.life.lost();
+            let outcome = self.machine.life.outcome();
+            self.entry.ended(outcome);
+            self.hooks
+                .decide(outcome.unwrap_or(Outcome::NotSent), self.kept);
+            self.hooks.run_without_runtime(&self.entry);
             return;
         };
         let remains = Self {
@@ -234,10 +211,15 @@ impl<DB: Backend> Drop for Custody<DB> {
             entry: Arc::clone(&self.entry),
             machine: self.machine.take(),
             begin: self.begin,
+            queues: self.queues,
             deadline: None,
             whole: None,
             runtime: None,
             listing: self.listing.take(),
+            hooks: std::mem::take(&mut self.hooks),
+            token: self.token,
+            resolved: self.resolved,
+            kept: self.kept,
             reaped: true,
         };
         let shared = Arc::clone(&self.pool.shared);
@@ -263,33 +245,4 @@ impl<DB: Backend> Drop for Reaped<DB> {
 pub(crate) fn timed_out(phase: Phase) -> Error {
     Error::new(Category::Timeout, phase, "the call's deadline passed")
         .with_help("do less in one call, or raise its `timeout`")
-}
-
-fn left_open() -> Error {
-    Error::new(
-        Category::Programming,
-        Phase::Commit,
-        "the statement left a transaction open or `autocommit` off, and what it had not committed was rolled back",
-    )
-    .with_help("call such a procedure inside a session, or have it commit")
-    .with_outcome(Outcome::Unknown)
-}
-
-fn commit_failed(source: sqlx::Error, outcome: Outcome, gone: bool) -> Error {
-    if gone {
-        return Error::new(
-            Category::Programming,
-            Phase::Commit,
-            "something in the session ended its transaction, and part of the work may be committed",
-        )
-        .with_help("look for a procedure that commits")
-        .with_source(source)
-        .with_outcome(outcome);
-    }
-    let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
-    if outcome == Outcome::Unknown {
-        error.with_category(Category::CommitUnknown)
-    } else {
-        error
-    }
 }

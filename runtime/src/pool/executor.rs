@@ -55,6 +55,7 @@ impl<DB: Backend> SessionPool<DB> {
                 && busy.wait().await
             {
                 statement = spare;
+                custody = custody.requeued().await;
                 continue;
             }
             return end(result, in_parts, custody).await;
@@ -156,6 +157,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
                     && busy.wait().await
                 {
                     statement = spare;
+                    custody = custody.requeued().await;
                     continue;
                 }
                 return end(failed.map_or(Ok(()), Err), in_parts, custody).await;

@@ -1,7 +1,7 @@
 //! A connection taken out of the pool.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
@@ -60,6 +60,15 @@ pub(crate) struct Connector<DB: Driver> {
     pub(crate) anchor: Mutex<Option<DB::Connection>>,
     pub(crate) opened: AtomicU64,
     pub(crate) pinged: AtomicU64,
+    /// When a server last left a ping unanswered. What was idle then is probably as dead, and asking one after another
+    /// would take a second each.
+    pub(crate) silent: std::sync::Mutex<Option<Instant>>,
+}
+
+impl<DB: Driver> Connector<DB> {
+    fn silent(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<DB: Backend> Manager for Connector<DB> {
@@ -70,13 +79,15 @@ impl<DB: Backend> Manager for Connector<DB> {
         if DB::lives_in_memory(self.line.options()) {
             let mut anchor = self.anchor.lock().await;
             if anchor.is_none() {
-                *anchor = Some(DB::establish(self.line.options()).await?.0);
+                *anchor = Some(DB::connect(self.line.options()).await?);
             }
         }
-        let (mut connection, tag) = DB::establish(self.line.options()).await?;
+        let mut connection = DB::connect(self.line.options()).await?;
         if let Some(after_connect) = &self.after_connect {
             after_connect(&mut connection).await?;
         }
+        // Last: what the user has set on it stands from here on.
+        let tag = DB::introduce(&mut connection).await?;
         let first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
         if first && DB::cancel(&tag).is_some() {
             self.line.open(self.settings.acquire_timeout).await;
@@ -112,6 +123,11 @@ impl<DB: Backend> Manager for Connector<DB> {
                 "the connection has reached its lifetime",
             ));
         }
+        if self.silent().is_some_and(|silent| link.heard < silent) {
+            return Err(RecycleError::message(
+                "the connection was not heard of since its server left a ping unanswered",
+            ));
+        }
         let is_due = std::mem::take(link.due.get_mut());
         if is_due || now.duration_since(link.heard) > self.settings.ping_after {
             self.pinged.fetch_add(1, Ordering::Relaxed);
@@ -119,6 +135,7 @@ impl<DB: Backend> Manager for Connector<DB> {
             match timeout(PING_TIMEOUT, link.wire.connection.ping()).await {
                 Ok(result) => result?,
                 Err(_elapsed) => {
+                    *self.silent() = Some(now);
                     return Err(RecycleError::message("the server did not answer a ping"));
                 }
             }

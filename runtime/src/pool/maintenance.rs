@@ -1,5 +1,6 @@
 //! What a pool does when nobody asks: idle connections are closed or kept alive.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,8 @@ use deadpool::managed::Timeouts;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::Shared;
-use super::settings::{PING_TIMEOUT, Settings, jittered};
+use super::settings::{PING_TIMEOUT, Settings, TOKENS_FORGOTTEN, TOKENS_KEPT, jittered};
+use super::{SessionPool, Shared};
 use crate::backend::Backend;
 
 impl<DB: Backend> Shared<DB> {
@@ -40,6 +41,7 @@ impl<DB: Backend> Shared<DB> {
 async fn maintain<DB: Backend>(pool: Weak<Shared<DB>>, settings: Settings) {
     let tick = tick(&settings);
     let mut pause = Duration::ZERO;
+    let mut tokens_forgotten = Instant::now();
     loop {
         sleep(pause).await;
         pause = jittered(tick, 0.2);
@@ -50,6 +52,13 @@ async fn maintain<DB: Backend>(pool: Weak<Shared<DB>>, settings: Settings) {
         retire(&shared, &settings).await;
         keep_alive(&shared, &settings).await;
         refill(&shared, &settings).await;
+        if shared.verifies.load(Ordering::Relaxed) && tokens_forgotten.elapsed() > TOKENS_FORGOTTEN
+        {
+            tokens_forgotten = Instant::now();
+            if let Err(error) = (SessionPool { shared }).forget_tokens(TOKENS_KEPT).await {
+                tracing::warn!(%error, "old tokens could not be deleted from the ledger");
+            }
+        }
     }
 }
 

@@ -8,7 +8,9 @@ mod custody;
 mod executor;
 mod gate;
 mod home;
+mod hooks;
 mod lease;
+mod ledger;
 mod maintenance;
 mod registry;
 mod settings;
@@ -16,6 +18,7 @@ mod stats;
 mod steps;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use deadpool::Runtime;
@@ -31,7 +34,9 @@ pub(crate) use acquire::closed;
 use builder::AfterConnect;
 pub use builder::PoolBuilder;
 pub use close::CloseReport;
-pub(crate) use custody::{Custody, timed_out};
+pub(crate) use custody::{Custody, timed_out, transaction_ended};
+pub use hooks::HookOutput;
+pub(crate) use hooks::{Hook, Task};
 use lease::Connector;
 pub(crate) use registry::Entry;
 use registry::Registry;
@@ -88,6 +93,8 @@ pub(crate) struct Shared<DB: Backend> {
     /// Wakes those who wait at the gate, which is not this pool's alone.
     closing: Notify,
     maintenance: Mutex<Option<AbortHandle>>,
+    /// Its sessions leave tokens in the ledger.
+    verifies: AtomicBool,
 }
 
 impl<DB: Backend> SessionPool<DB> {
@@ -145,6 +152,7 @@ impl<DB: Backend> SessionPool<DB> {
             anchor: tokio::sync::Mutex::default(),
             opened: 0.into(),
             pinged: 0.into(),
+            silent: Mutex::default(),
         };
         let links = Pool::builder(connector)
             .config(PoolConfig {
@@ -164,6 +172,7 @@ impl<DB: Backend> SessionPool<DB> {
                 gate,
                 closing: Notify::new(),
                 maintenance: Mutex::default(),
+                verifies: AtomicBool::new(false),
             }),
         })
     }

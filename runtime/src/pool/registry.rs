@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
@@ -39,6 +39,8 @@ pub enum SessionStage {
     Open,
     /// It is being committed or rolled back.
     Ending,
+    /// It holds no connection any more; its hooks run.
+    Hooks,
 }
 
 /// One call, from its first line to its record. Shared by the call and its session; whichever ends last, be
@@ -54,6 +56,7 @@ pub(crate) struct Entry {
     answered: AtomicBool,
     panicked: AtomicBool,
     nested: bool,
+    key: OnceLock<u128>,
 }
 
 impl Entry {
@@ -71,7 +74,13 @@ impl Entry {
             answered: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             nested,
+            key: OnceLock::new(),
         })
+    }
+
+    /// A number of this call alone, made when it is first asked for.
+    pub(crate) fn key(&self) -> u128 {
+        *self.key.get_or_init(|| fastrand::u128(..))
     }
 
     pub(crate) fn attempt(&self) -> u32 {
@@ -111,7 +120,8 @@ impl Entry {
             stage: match self.stage.load(Ordering::Relaxed) {
                 0 => SessionStage::Waiting,
                 1 => SessionStage::Open,
-                _ => SessionStage::Ending,
+                2 => SessionStage::Ending,
+                _ => SessionStage::Hooks,
             },
             since: self.since,
             age: self.started.elapsed(),

@@ -154,10 +154,17 @@ impl Retrying {
         let Some((category, retry)) = failure.known else {
             return Decision::GiveUp(Reason::NotRetryable);
         };
-        if !matches!(failure.outcome, Outcome::NotSent | Outcome::RolledBack) {
+        let is_undone = matches!(failure.outcome, Outcome::NotSent | Outcome::RolledBack);
+        if !is_undone && !self.policy.unknown().repeat {
             return Decision::GiveUp(Reason::Applied);
         }
-        match retry {
+        // An error that leaves doubt is never retryable by itself: it was declared that the work may be repeated.
+        let may_pass = category.is_transient() || category == Category::CommitUnknown;
+        match if is_undone || !may_pass {
+            retry
+        } else {
+            Retry::Yes
+        } {
             Retry::Yes => {}
             Retry::Once if !self.once_used => self.once_used = true,
             Retry::Once => return Decision::GiveUp(Reason::OnceUsed),

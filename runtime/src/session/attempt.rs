@@ -5,13 +5,11 @@ use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 
-use tokio::time::Instant;
-
 use super::Session;
 use super::call::State;
-use super::savepoint::Level;
+use super::place::Place;
 use crate::backend::Backend;
-use crate::error::{Error, ManagedError, Outcome, Phase};
+use crate::error::{Error, ManagedError, Outcome, Phase, Summary};
 use crate::pool::timed_out;
 use crate::shield::{Ended, Limits};
 
@@ -21,67 +19,6 @@ pub struct Attempt<'c, DB: Backend> {
     state: &'c mut State,
 }
 
-/// Dropped before it has ended, either rolls back: a session of its own through the reaper, the caller's at
-/// its next statement.
-pub(super) enum Place<'c, DB: Backend> {
-    Own(Box<Session<DB>>),
-    Callers(Borrowed<'c, DB>),
-}
-
-/// The caller's session, one level deeper, under the earlier of two deadlines.
-pub(super) struct Borrowed<'c, DB: Backend> {
-    level: Option<Level<'c, DB>>,
-    former: Option<Instant>,
-}
-
-impl<'c, DB: Backend> Borrowed<'c, DB> {
-    fn new(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
-        let outer = session.custody().deadline();
-        let earlier = deadline.into_iter().chain(outer).min();
-        let former = session.custody().replace_deadline(earlier);
-        Self {
-            level: Some(Level::enter(session)),
-            former,
-        }
-    }
-
-    fn level(&mut self) -> &mut Level<'c, DB> {
-        match &mut self.level {
-            Some(level) => level,
-            None => unreachable!("a nested call has its level until it ends"),
-        }
-    }
-
-    async fn leave_well(&mut self) -> Result<(), Error> {
-        let former = self.former;
-        self.level().session.custody().replace_deadline(former);
-        match self.level.take() {
-            Some(level) => level.leave_well().await,
-            None => Ok(()),
-        }
-    }
-
-    fn undo(&mut self) {
-        let former = self.former;
-        self.level().session.custody().replace_deadline(former);
-        self.level = None;
-    }
-}
-
-impl<DB: Backend> Drop for Borrowed<'_, DB> {
-    fn drop(&mut self) {
-        if let Some(level) = &mut self.level {
-            level.session.custody().replace_deadline(self.former);
-        }
-    }
-}
-
-impl<'c, DB: Backend> Place<'c, DB> {
-    pub(super) fn callers(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
-        Self::Callers(Borrowed::new(session, deadline))
-    }
-}
-
 impl<'c, DB: Backend> Attempt<'c, DB> {
     pub(super) fn new(place: Place<'c, DB>, state: &'c mut State) -> Self {
         Self { place, state }
@@ -89,10 +26,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
 
     /// What bounds the body.
     pub fn limits(&mut self) -> Limits {
-        let deadline = match &mut self.place {
-            Place::Own(session) => session.deadline(),
-            Place::Callers(borrowed) => borrowed.level().session.deadline(),
-        };
+        let deadline = self.session().deadline();
         let span = tracing::info_span!(
             parent: &self.state.span,
             "steadfast.attempt",
@@ -107,10 +41,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
 
     /// The session that the body gets.
     pub fn session(&mut self) -> &mut Session<DB> {
-        match &mut self.place {
-            Place::Own(session) => session,
-            Place::Callers(borrowed) => borrowed.level().session,
-        }
+        self.place.session()
     }
 
     /// Ends the attempt of a function that does not retry.
@@ -169,6 +100,8 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
                 }
             },
             Ended::Returned(Err(error)) => {
+                self.place
+                    .fail(|| error.fault().as_ref().map(Summary::of_fault));
                 self.state.outcome = Some(self.undo().await);
                 Err(self.state.tell(error))
             }
@@ -178,6 +111,8 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
                 resume_unwind(payload)
             }
             Ended::TimedOut => {
+                self.place
+                    .fail(|| Some(Summary::of_error(&timed_out(Phase::Body))));
                 self.state.outcome = Some(self.undo().await);
                 Err(self.state.tell(E::from(timed_out(Phase::Body))))
             }
@@ -214,10 +149,9 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
             match &mut self.place {
                 Place::Own(session) => session.custody().roll_back_in_time().await,
                 Place::Callers(borrowed) => {
-                    borrowed.undo();
-                    // Undone ahead of anything else that the caller's session does, its end included.
-                    self.state.entry.ended(Some(Outcome::RolledBack));
-                    Outcome::RolledBack
+                    let outcome = borrowed.undo();
+                    self.state.entry.ended(Some(outcome));
+                    outcome
                 }
             }
         })

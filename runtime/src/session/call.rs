@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::Session;
-use super::attempt::{Attempt, Place};
+use super::attempt::Attempt;
+use super::mismatch::mismatch;
+use super::place::Place;
 use super::source::{Origin, SessionSource};
 use crate::backend::{Access, Backend, Begin};
-use crate::error::{Category, Classify, Error, Outcome, Phase};
-use crate::isolation::Isolation;
-use crate::operation::Operation;
+use crate::error::{Category, Classify, Error, Outcome};
+use crate::operation::{Nested, Operation};
 use crate::pool::{Custody, Entry, LONGEST};
 use crate::retry::{RetryPolicy, Retrying};
 
@@ -45,6 +46,8 @@ impl Operation {
             entry,
             span,
             begin,
+            nested: options.nesting(),
+            verifies: false,
             deadline,
             retrying: None,
             outcome: None,
@@ -69,6 +72,9 @@ pub(super) struct State {
     pub(super) entry: Arc<Entry>,
     pub(super) span: Span,
     pub(super) begin: Begin,
+    pub(super) nested: Nested,
+    /// The commit of a session of its own is noted in the ledger.
+    verifies: bool,
     pub(super) deadline: Option<Instant>,
     /// Only the outermost call can start over, and only one with a policy keeps account of it.
     pub(super) retrying: Option<Box<Retrying>>,
@@ -84,6 +90,7 @@ impl<DB: Backend> Call<'_, DB> {
         let is_outermost = matches!(self.origin, Origin::Pool(_));
         self.state.retrying =
             (is_outermost && policy.max_attempts() > 1).then(|| Box::new(Retrying::new(policy)));
+        self.state.verifies = policy.unknown().verify;
         self
     }
 
@@ -93,71 +100,43 @@ impl<DB: Backend> Call<'_, DB> {
         state.entry.next_attempt();
         let place = match &mut self.origin {
             Origin::Pool(pool) => {
-                let custody = Custody::new(
+                let mut custody = Custody::new(
                     pool.clone(),
                     Arc::clone(&state.entry),
                     state.begin,
                     state.deadline,
                 );
+                if state.verifies {
+                    custody.note_commit();
+                }
                 Place::Own(Box::new(Session::new(custody)))
             }
             Origin::Session(session) => {
-                state.refused = mismatch(state.begin, session.custody().begin(), DB::NAME);
-                Place::callers(session, state.deadline)
+                let outer = session.custody().begin();
+                state.refused = mismatch::<DB>(state.nested, state.begin, outer).err();
+                // In a session without a transaction there is no level to be had.
+                let joins = state.nested == Nested::Join || outer.access == Access::Autocommit;
+                if joins && state.refused.is_none() {
+                    Place::joined(session, state.deadline)
+                } else {
+                    Place::nested(session, state.deadline)
+                }
             }
         };
         Attempt::new(place, state)
     }
 }
 
-/// An inner call that asks for what the outer transaction does not give would get less than it was promised.
-fn mismatch(inner: Begin, outer: Begin, database: &str) -> Option<Error> {
-    let refuse = |message: String, help: String| {
-        Some(Error::new(Category::Programming, Phase::Begin, message).with_help(help))
-    };
-    match (inner.access, outer.access) {
-        (Access::Read, Access::Write) => {
-            return refuse(
-                "a `read_only` function was called inside a session that writes".to_owned(),
-                "call it with a pool, or remove its `read_only`".to_owned(),
-            );
-        }
-        (Access::Write, Access::Read) => {
-            return refuse(
-                "a function that may write was called inside a `read_only` session".to_owned(),
-                "declare it `read_only` too, or call it with a pool".to_owned(),
-            );
-        }
-        _ => {}
-    }
-    // Where the outer one asks for no level the server's default holds, which may be any.
-    match (inner.isolation, outer.isolation) {
-        (Some(level), None) if database == "SQLite" => {
-            debug_assert_eq!(
-                level,
-                Isolation::Serializable,
-                "the macro refuses any other"
-            );
-            None
-        }
-        (Some(level), outer) if outer.is_none_or(|outer| level > outer) => refuse(
-            format!("a function with `isolation = {level}` was called inside a session without"),
-            format!("give the outer function `isolation = {level}`, or call this one with a pool"),
-        ),
-        _ => None,
-    }
-}
-
 impl State {
     /// Adds what the body could not know to the error that it returned. The operation that failed first stays
-    /// named, and an outcome that is already in doubt stays so.
+    /// named, and what is in doubt for either of them stays so.
     pub(super) fn tell<E: Classify>(&self, mut error: E) -> E {
         if let Some(inner) = error.session_error_mut() {
             if inner.operation().is_none() {
                 inner.set_operation(self.entry.operation.name());
             }
             if let Some(outcome) = self.outcome
-                && inner.outcome() == Outcome::NotSent
+                && (outcome == Outcome::Unknown || inner.outcome() == Outcome::NotSent)
             {
                 inner.set_outcome(outcome);
             }

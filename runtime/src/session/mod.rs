@@ -3,7 +3,10 @@
 mod attempt;
 mod call;
 mod executor;
+mod hooks;
 mod lending;
+mod mismatch;
+mod place;
 mod savepoint;
 mod source;
 
@@ -17,9 +20,9 @@ pub use call::Call;
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};
-use crate::error::{Category, Error, Phase};
+use crate::error::{Category, Error, Outcome, Phase};
 use crate::operation::Operation;
-use crate::pool::{Custody, Entry, SessionPool, closed};
+use crate::pool::{Custody, Entry, SessionPool, closed, transaction_ended};
 
 /// A session: one pooled connection and one transaction, alive for one call.
 ///
@@ -86,6 +89,24 @@ impl<DB: Backend> Session<DB> {
         self.custody.entry().attempt()
     }
 
+    /// A key for services that recognise a request by one: the same in every attempt of one call, and of no other call.
+    /// 128 random bits in the form of a UUID of version 4, so that it fits a `uuid` column too.
+    ///
+    /// Made inside of the body, a key would be another in each attempt.
+    pub fn idempotency_key(&self) -> String {
+        let key = self.custody.entry().key();
+        let uuid = key & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{uuid:032x}");
+        let (time, rest) = hex.split_at(8);
+        let (middle, node) = rest.split_at(12);
+        format!(
+            "{time}-{}-{}-{}-{node}",
+            &middle[..4],
+            &middle[4..8],
+            &middle[8..]
+        )
+    }
+
     /// When the call's time is up: the earliest deadline of the calls this one runs in, if any has one.
     pub fn deadline(&self) -> Option<Instant> {
         self.custody.deadline()
@@ -133,7 +154,8 @@ impl<DB: Backend> Session<DB> {
     /// slot to be free.
     ///
     /// # Errors
-    /// None today: where the rollback cannot be proven the connection is closed, which rolls back as well.
+    /// `Programming`, outcome `Unknown`, where something in the session had ended its transaction, so that a part of the
+    /// work may be committed. Where the rollback cannot be proven the connection is closed, which rolls back as well.
     ///
     /// # Cost
     /// One round trip, a second at most; none where no statement ran.
@@ -141,9 +163,15 @@ impl<DB: Backend> Session<DB> {
     /// # Cancellation
     /// Dropped, the rollback goes on without it.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        self.custody.roll_back().await;
-        self.custody.entry().answered(None);
-        Ok(())
+        let outcome = self.custody.roll_back().await;
+        let result = match outcome {
+            Outcome::Unknown => Err(transaction_ended(Phase::Rollback).with_outcome(outcome)),
+            _ => Ok(()),
+        };
+        self.custody
+            .entry()
+            .answered(result.as_ref().err().map(Error::category));
+        result
     }
 
     /// Runs a query that must answer exactly one row.

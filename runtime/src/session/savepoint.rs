@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::backend::Backend;
-use crate::error::{Error, Outcome, Phase};
+use crate::error::{Category, Error, Outcome, Phase};
 
 impl<DB: Backend> Session<DB> {
     /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
@@ -42,10 +42,23 @@ impl<DB: Backend> Session<DB> {
         F: AsyncFnOnce(&mut Self) -> Result<T, E>,
         E: From<Error>,
     {
+        if !self.custody().is_in_transaction() {
+            let error = Error::new(
+                Category::Programming,
+                Phase::Body,
+                "an `autocommit` session has no savepoints",
+            )
+            .with_help("remove `autocommit`, or do without");
+            return Err(error.into());
+        }
         let level = Level::enter(self);
         let result = body(level.session).await;
         match result {
-            Ok(value) => level.leave_well().await.map(|()| value).map_err(E::from),
+            Ok(value) => {
+                // The unread rest of a stream may hold an error that belongs to this level.
+                level.session.custody().settle().await;
+                level.leave_well().map(|()| value).map_err(E::from)
+            }
             // Undone in `Drop`, as in every other case.
             Err(error) => Err(error),
         }
@@ -66,27 +79,25 @@ impl<'s, DB: Backend> Level<'s, DB> {
         Self { session, depth }
     }
 
-    /// Keeps what the level did, unless something doomed it.
-    pub(super) async fn leave_well(mut self) -> Result<(), Error> {
+    /// Keeps what the level did, unless something doomed it. To be settled before.
+    pub(super) fn leave_well(mut self) -> Result<(), Error> {
         let depth = self.depth;
-        let custody = self.session.custody();
-        // The unread rest of a stream may hold an error that belongs to this level.
-        custody.settle().await;
         self.depth = 0;
-        let life = &mut self.session.custody().machine().life;
-        while life.depth() > depth {
-            life.leave_badly();
+        let custody = self.session.custody();
+        while custody.machine().life.depth() > depth {
+            custody.leave_badly();
         }
-        life.leave_well()
+        custody
+            .leave_well()
             .map_err(|first| Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack))
     }
 }
 
 impl<DB: Backend> Drop for Level<'_, DB> {
     fn drop(&mut self) {
-        let life = &mut self.session.custody().machine().life;
-        while self.depth > 0 && life.depth() >= self.depth {
-            life.leave_badly();
+        let custody = self.session.custody();
+        while self.depth > 0 && custody.machine().life.depth() >= self.depth {
+            custody.leave_badly();
         }
     }
 }

@@ -125,15 +125,20 @@ pub trait SessionType {
 
     /// What the body gets of its attempt's session.
     #[doc(hidden)]
-    fn of(
-        session: &mut Session<Self::Backend>,
-    ) -> impl Future<Output = Result<&mut Self, Error>> + Send;
+    fn of<'s>(
+        session: &'s mut Session<Self::Backend>,
+    ) -> impl Future<Output = Result<&'s mut Self, Error>> + Send
+    where
+        Self: 's;
 }
 
 impl<DB: Backend> SessionType for Session<DB> {
     type Backend = DB;
 
-    fn of(session: &mut Self) -> impl Future<Output = Result<&mut Self, Error>> + Send {
+    fn of<'s>(session: &'s mut Self) -> impl Future<Output = Result<&'s mut Self, Error>> + Send
+    where
+        Self: 's,
+    {
         ready(Ok(session))
     }
 }
@@ -145,9 +150,12 @@ macro_rules! lent {
         impl SessionType for sqlx::$connection {
             type Backend = sqlx::$database;
 
-            fn of(
-                session: &mut Session<sqlx::$database>,
-            ) -> impl Future<Output = Result<&mut Self, Error>> + Send {
+            fn of<'s>(
+                session: &'s mut Session<sqlx::$database>,
+            ) -> impl Future<Output = Result<&'s mut Self, Error>> + Send
+            where
+                Self: 's,
+            {
                 session.raw()
             }
         }

@@ -6,6 +6,8 @@
 //!
 //! This is the one use of `sqlx-core`: sqlx itself does not show the trait.
 
+use std::fmt::Write as _;
+
 use sqlx::Database;
 use sqlx_core::transaction::TransactionManager;
 
@@ -14,6 +16,26 @@ use crate::backend::Driver;
 /// How many transactions and savepoints sqlx believes to be open.
 pub(crate) fn depth<DB: Driver>(connection: &DB::Connection) -> usize {
     <DB as Database>::TransactionManager::get_transaction_depth(connection)
+}
+
+/// Has sqlx count nothing, for code that begins transactions of its own. Outside of a transaction only; one that sqlx
+/// believes in has to be there for as long as it takes to roll it back.
+pub(crate) async fn uncount<DB: Driver>(
+    connection: &mut DB::Connection,
+) -> Result<(), sqlx::Error> {
+    let depth = depth::<DB>(connection);
+    if depth == 0 {
+        return Ok(());
+    }
+    let mut batch = String::from("BEGIN");
+    for savepoint in 1..depth {
+        let _ = write!(batch, "; SAVEPOINT _sqlx_savepoint_{savepoint}");
+    }
+    DB::batch(connection, batch.into()).await?;
+    for _ in 0..depth {
+        <DB as Database>::TransactionManager::rollback(connection).await?;
+    }
+    Ok(())
 }
 
 /// Sends a batch in which a transaction is begun or has been, and has sqlx count it. Only where it counts none.

@@ -233,6 +233,10 @@ impl Life {
 
     pub(crate) fn statement_answered(&mut self) {
         self.become_(State::Active);
+        if !self.kind.in_transaction {
+            // The server has committed it.
+            self.fate = Some(Outcome::Committed);
+        }
     }
 
     pub(crate) fn statement_failed(&mut self, ends: Ends, error: impl FnOnce() -> Summary) {
@@ -287,7 +291,7 @@ impl Life {
 
     /// `leftover` is what the unread rest of the statement said.
     pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>) {
-        self.become_(State::Active);
+        self.statement_answered();
         if let Some((ends, error)) = leftover {
             self.suffer(ends, || error);
         }
@@ -310,6 +314,14 @@ impl Life {
     pub(crate) fn leave_badly(&mut self) {
         self.notice_drop();
         self.levels.leave_badly();
+    }
+
+    /// What becomes of a level's work where that is undone: the savepoint is gone if somebody has committed.
+    pub(crate) fn once_undone(&self) -> Outcome {
+        match self.if_lost {
+            Outcome::Unknown => Outcome::Unknown,
+            _ => Outcome::RolledBack,
+        }
     }
 
     /// What goes out ahead of the next user statement, if anything must.
@@ -385,6 +397,7 @@ impl Life {
         let outcome = match self.state {
             State::Done(_) => return,
             State::Committing => Outcome::Unknown,
+            State::InStatement if !self.kind.in_transaction => Outcome::Unknown,
             _ => self.fate.unwrap_or(self.if_lost),
         };
         self.become_(State::Done(outcome));

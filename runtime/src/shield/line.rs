@@ -1,5 +1,6 @@
 //! The control connection of an endpoint: what stops a statement whose caller has gone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -14,14 +15,22 @@ use crate::backend::{Driver, Options};
 /// Lock order: the line's lock is the last one taken and is held over one bounded question.
 pub(crate) struct ControlLine<DB: Driver> {
     options: Options<DB>,
-    connection: Mutex<Option<DB::Connection>>,
+    open: Mutex<Option<Open<DB>>>,
+    /// The pool is closed: whoever still needs the line opens it for that once.
+    closed: AtomicBool,
+}
+
+struct Open<DB: Driver> {
+    connection: DB::Connection,
+    tag: DB::Tag,
 }
 
 impl<DB: Driver> ControlLine<DB> {
     pub(crate) fn new(options: Options<DB>) -> Self {
         Self {
             options,
-            connection: Mutex::new(None),
+            open: Mutex::new(None),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -32,68 +41,105 @@ impl<DB: Driver> ControlLine<DB> {
     /// Opens the connection where it is not. A failure is not one: it is tried again when it is needed.
     pub(crate) async fn open(&self, within: Duration) {
         let until = Instant::now() + within;
-        if let Ok(mut slot) = timeout_at(until, self.connection.lock()).await
+        if let Ok(mut slot) = timeout_at(until, self.open.lock()).await
             && slot.is_none()
-            && let Ok(Ok((connection, _))) = timeout_at(until, DB::establish(&self.options)).await
+            && let Some(open) = self.establish(until).await
         {
-            *slot = Some(connection);
+            self.keep(&mut slot, open);
         }
     }
 
-    /// Asks whether the connection still answers and drops it where it does not.
+    /// Asks whether the connection still answers, and opens another where it does not: when it is needed the server may
+    /// be full.
     pub(crate) async fn keep_alive(&self, within: Duration) {
         let until = Instant::now() + within;
-        let Ok(mut slot) = timeout_at(until, self.connection.lock()).await else {
+        let Ok(mut slot) = timeout_at(until, self.open.lock()).await else {
             return;
         };
-        if let Some(mut connection) = slot.take()
-            && matches!(timeout_at(until, connection.ping()).await, Ok(Ok(())))
+        if let Some(mut open) = slot.take()
+            && matches!(timeout_at(until, open.connection.ping()).await, Ok(Ok(())))
         {
-            *slot = Some(connection);
+            return self.keep(&mut slot, open);
+        }
+        if let Some(open) = self.establish(Instant::now() + within).await {
+            self.keep(&mut slot, open);
         }
     }
 
+    /// From here on the line keeps no connection.
     pub(crate) async fn close(&self, within: Duration) {
+        self.closed.store(true, Ordering::Release);
         let until = Instant::now() + within;
-        if let Ok(mut slot) = timeout_at(until, self.connection.lock()).await
-            && let Some(connection) = slot.take()
+        if let Ok(mut slot) = timeout_at(until, self.open.lock()).await
+            && let Some(open) = slot.take()
         {
-            let _ = timeout_at(until, connection.close()).await;
+            let _ = timeout_at(until, open.connection.close()).await;
         }
     }
 
-    /// Sends `sql` and waits for its answer: first over the open connection, then over a fresh one. `false`
-    /// where no answer came: then nobody knows when it will take effect, and what it is aimed at must not be
-    /// used again.
-    pub(crate) async fn send(&self, sql: &str, within: Duration) -> bool {
+    /// Sends `sql`, which is aimed at the connection with this tag, and waits for its answer: first over the open
+    /// connection, then over a fresh one. `false` where no answer came: then nobody knows when it will take effect, and
+    /// what it is aimed at must not be used again. Nothing is sent to another server than the target's, nor to the same
+    /// one after a restart: the ids there are strangers'.
+    pub(crate) async fn send(&self, target: &DB::Tag, sql: &str, within: Duration) -> bool {
         let until = Instant::now() + within;
-        let Ok(mut slot) = timeout_at(until, self.connection.lock()).await else {
+        let Ok(mut slot) = timeout_at(until, self.open.lock()).await else {
             return false;
         };
         // Taken out while it is asked: whoever gives up waiting leaves no half-read answer behind.
-        if let Some(mut connection) = slot.take() {
-            match timeout_at(until, DB::batch(&mut connection, sql.to_owned().into())).await {
+        if let Some(mut open) = slot.take() {
+            if !DB::is_same_server(&open.tag, target) {
+                self.keep(&mut slot, open);
+                return false;
+            }
+            match timeout_at(
+                until,
+                DB::batch(&mut open.connection, sql.to_owned().into()),
+            )
+            .await
+            {
                 Ok(Ok(())) => {
-                    *slot = Some(connection);
+                    self.keep(&mut slot, open);
                     return true;
                 }
                 Ok(Err(sqlx::Error::Database(_))) => {
-                    *slot = Some(connection);
+                    self.keep(&mut slot, open);
                     return false;
                 }
                 Ok(Err(_)) => {}
                 Err(_elapsed) => return false,
             }
         }
-        let Ok(Ok((mut connection, _))) = timeout_at(until, DB::establish(&self.options)).await
-        else {
+        let Some(mut open) = self.establish(until).await else {
             return false;
         };
-        let answer = timeout_at(until, DB::batch(&mut connection, sql.to_owned().into())).await;
-        if matches!(answer, Ok(Ok(()))) {
-            *slot = Some(connection);
-            return true;
+        let answered = DB::is_same_server(&open.tag, target)
+            && matches!(
+                timeout_at(
+                    until,
+                    DB::batch(&mut open.connection, sql.to_owned().into())
+                )
+                .await,
+                Ok(Ok(()))
+            );
+        if answered {
+            self.keep(&mut slot, open);
         }
-        false
+        answered
+    }
+
+    async fn establish(&self, until: Instant) -> Option<Open<DB>> {
+        let open = async {
+            let mut connection = DB::connect(&self.options).await.ok()?;
+            let tag = DB::introduce(&mut connection).await.ok()?;
+            Some(Open { connection, tag })
+        };
+        timeout_at(until, open).await.ok()?
+    }
+
+    fn keep(&self, slot: &mut Option<Open<DB>>, open: Open<DB>) {
+        if !self.closed.load(Ordering::Acquire) {
+            *slot = Some(open);
+        }
     }
 }

@@ -13,7 +13,8 @@ use super::owned::{Control, Owned, drive};
 use super::scanner::hides;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
-use crate::error::{AtCommit, Category, Ends, Outcome, Summary, verdict};
+use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
+use crate::ledger::Trouble;
 
 /// How long a control statement that a rollback must wait for may still take.
 const CONTROL_IN_THE_WAY: Duration = Duration::from_millis(500);
@@ -33,6 +34,10 @@ pub(crate) struct Machine<DB: Driver, L> {
     place: Place<L>,
     /// What sqlx counted on the connection when it was lent.
     lent: Option<usize>,
+    /// Somebody has done what nobody watched.
+    was_lent: bool,
+    /// A token for the ledger goes ahead of COMMIT.
+    is_noted: bool,
     /// How long a control statement may take, COMMIT excepted.
     patience: Duration,
     database: std::marker::PhantomData<fn() -> DB>,
@@ -58,6 +63,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             life: Life::new(in_transaction, DB::DROP_DOOMS_SESSION),
             place: Place::Nowhere,
             lent: None,
+            was_lent: false,
+            is_noted: false,
             patience,
             database: std::marker::PhantomData,
         }
@@ -129,6 +136,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let wire = carrier.wire();
         self.life.lent();
         self.lent = Some(lending::depth::<DB>(&wire.connection));
+        self.was_lent = true;
         DB::runs_hidden(&mut wire.tag);
         if DB::may_be_open(&wire.tag) {
             self.life.statement_hides();
@@ -205,16 +213,15 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
             (Control::Commit, Err(error)) => {
+                // What somebody has committed behind our back the ledger cannot know.
+                self.is_noted &= !DB::transaction_gone(error);
                 let fate = self.fate(error, closed);
                 self.life.fated(fate);
             }
             (Control::RollBack, _) => {
-                // A conflict has ended the transaction with an answer that says so.
-                let was_told = |doom: &Summary| doom.category() == Category::Conflict;
                 if self
                     .wire()
                     .is_some_and(|wire| DB::was_meddled_with(&wire.tag))
-                    && !self.life.session_doom().is_some_and(was_told)
                 {
                     self.life.fated(Outcome::Unknown);
                 }
@@ -240,6 +247,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             } else {
                 Outcome::Unknown
             };
+        }
+        // The batch ended at the token.
+        if self.is_noted && Trouble::of::<DB>(error).is_some() {
+            return Outcome::RolledBack;
         }
         match verdict(error).at_commit {
             // Still open: the rollback that follows ends it.
@@ -286,11 +297,18 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Sends what must go out ahead of a user statement, or ahead of what is `lent`.
     pub(crate) async fn mark(&mut self, lent: bool) -> Result<(), sqlx::Error> {
+        let patience = self.patience;
         let mut batch = self.life.prelude();
-        let lent = lent && self.life.in_transaction();
         let is_counted = self
             .wire()
             .is_some_and(|wire| lending::depth::<DB>(&wire.connection) > 0);
+        if lent && !self.life.in_transaction() {
+            if is_counted {
+                self.life.marking();
+                self.send(|carrier| Owned::uncount(carrier, patience));
+            }
+            return self.control().await;
+        }
         let in_savepoint = self.life.lends() || !DB::LENDS_IN_SAVEPOINT;
         let marks_lent = lent && !(is_counted && in_savepoint);
         if marks_lent {
@@ -303,7 +321,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let Some(batch) = batch else {
             return Ok(());
         };
-        let patience = self.patience;
         self.life.marking();
         if marks_lent && DB::LENDS_IN_SAVEPOINT {
             self.life.lending(self.life.depth());
@@ -312,16 +329,23 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.control().await
     }
 
-    /// Sends COMMIT and waits until `limit` for its answer; the COMMIT itself is given up after `patience`.
+    /// Sends COMMIT, behind a `note` where it is to be found again, and waits until `limit` for its answer; the COMMIT itself is given up after `patience`.
     /// A refused one is followed by a rollback that proves the connection.
     pub(crate) async fn commit(
         &mut self,
+        note: Option<String>,
         busy_until: Instant,
         patience: Duration,
         limit: Instant,
     ) -> Committed {
-        let (undo, unseen) = self.life.committing();
-        self.send(|carrier| Owned::commit(carrier, undo, unseen, busy_until, patience));
+        let (ahead, unseen) = self.life.committing();
+        let mut ahead = ahead.unwrap_or_default();
+        self.is_noted = note.is_some();
+        if let Some(note) = note {
+            ahead.push_str(&note);
+            ahead.push_str("; ");
+        }
+        self.send(|carrier| Owned::commit(carrier, ahead, unseen, busy_until, patience));
         match timeout_at(limit, self.control()).await {
             Err(_elapsed) => Committed::Unanswered,
             Ok(Ok(())) => Committed::Done,
@@ -338,6 +362,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
     }
 
+    /// Whether the ledger can tell what became of a COMMIT.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.is_noted
+    }
+
     /// Ends a session in autocommit: every statement was answered, so there is nothing to prove.
     pub(crate) fn end_autocommit(&mut self) {
         if let Some(wire) = self.wire() {
@@ -348,7 +377,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Whether the end of a session in autocommit must be proven.
     pub(crate) fn may_be_open(&mut self) -> bool {
-        self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
+        self.was_lent || self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
     }
 
     /// The same where a statement may have left a transaction open: one that has is rolled back, and what it did

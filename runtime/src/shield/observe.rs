@@ -9,7 +9,7 @@ use futures_core::stream::BoxStream;
 
 use super::life::Life;
 use crate::backend::{BoxFuture, Driver, Step};
-use crate::error::{Summary, verdict};
+use crate::error::{Ends, Summary, verdict};
 
 /// The life of the session that a statement runs in, and the tag that says what the database did by itself.
 pub(crate) struct Observer<'s, DB: Driver> {
@@ -29,8 +29,12 @@ impl<'s, DB: Driver> Observer<'s, DB> {
     }
 
     fn failed(&mut self, error: &sqlx::Error) {
-        self.life
-            .statement_failed(verdict(error).ends, || Summary::of(error));
+        let ends = if DB::takes_transaction(self.tag, error) {
+            Ends::Transaction
+        } else {
+            verdict(error).ends
+        };
+        self.life.statement_failed(ends, || Summary::of(error));
         self.see_rollback(|| Summary::of(error));
     }
 

@@ -68,7 +68,16 @@ impl<L> Owned<L> {
             if !matches!(answer, Ok(Ok(()))) {
                 DB::forget_settings(&mut wire.tag);
             }
-            Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
+            let answer = match answer {
+                // What ran ahead of the refused part of the batch is undone: it will be sent again.
+                Ok(Err(error)) if DB::is_busy(&error) => {
+                    Ok(DB::prove_clean(&mut wire.connection, &wire.tag, false)
+                        .await
+                        .and(Err(error)))
+                }
+                answer => answer,
+            };
+            Answer::of::<DB, _>(carrier, answer.map(|answer| answer.map(|()| None)))
         });
         Self {
             control: Control::Open,
@@ -90,7 +99,23 @@ impl<L> Owned<L> {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
             let answer = timeout_at(until, nested_batch::<DB>(wire, batch.into(), lent)).await;
-            Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
+            Answer::of::<DB, _>(carrier, answer.map(|answer| answer.map(|()| None)))
+        });
+        Self {
+            control: Control::Mark,
+            future,
+        }
+    }
+
+    /// Readies the connection of a session without a transaction for somebody who begins some.
+    pub(crate) fn uncount<DB: Driver>(mut carrier: L, patience: Duration) -> Self
+    where
+        L: Carrier<DB>,
+    {
+        let future = Box::pin(async move {
+            let wire = carrier.wire();
+            let answer = timeout(patience, lending::uncount::<DB>(&mut wire.connection)).await;
+            Answer::of::<DB, _>(carrier, answer.map(|answer| answer.map(|()| None)))
         });
         Self {
             control: Control::Mark,
@@ -125,7 +150,7 @@ impl<L> Owned<L> {
                     timeout(patience, unwatched).await
                 }
             };
-            Answer::of(carrier, answer)
+            Answer::of::<DB, _>(carrier, answer)
         });
         Self {
             control: Control::Recover,
@@ -137,7 +162,7 @@ impl<L> Owned<L> {
     /// without an answer after `patience`.
     pub(crate) fn commit<DB: Driver>(
         mut carrier: L,
-        undo: Option<String>,
+        ahead: String,
         unseen: bool,
         busy_until: Instant,
         patience: Duration,
@@ -149,7 +174,7 @@ impl<L> Owned<L> {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
             let commit = DB::commit(&wire.tag, unseen);
-            let mut batch = undo.unwrap_or_default();
+            let mut batch = ahead;
             batch.push_str(&commit);
             DB::permit_commit(&wire.tag);
             let mut busy = Busy::until(busy_until);
@@ -160,14 +185,14 @@ impl<L> Owned<L> {
                 if !refused || !busy.wait().await {
                     break answer;
                 }
-                // What was to be undone is undone; only the COMMIT was refused.
+                // What went ahead of it is done; only the COMMIT was refused.
                 batch.clear();
                 batch.push_str(&commit);
             };
             if matches!(answer, Ok(Ok(()))) {
                 wire.mark_proven();
             }
-            Answer::of(carrier, answer.map(|answer| answer.map(|()| None)))
+            Answer::of::<DB, _>(carrier, answer.map(|answer| answer.map(|()| None)))
         });
         Self {
             control: Control::Commit,
@@ -196,19 +221,28 @@ impl<L> Owned<L> {
 
 impl<L> Answer<L> {
     /// Where no answer came in time nothing is known of the connection, and it is closed.
-    fn of<E>(carrier: L, answer: Result<Result<Option<sqlx::Error>, sqlx::Error>, E>) -> Self {
+    fn of<DB: Driver, E>(
+        carrier: L,
+        answer: Result<Result<Option<sqlx::Error>, sqlx::Error>, E>,
+    ) -> Self
+    where
+        L: Carrier<DB>,
+    {
         match answer {
             Ok(result) => Self {
                 carrier: Some(carrier),
                 result,
             },
-            Err(_elapsed) => Self {
-                carrier: None,
-                result: Err(sqlx::Error::Io(std::io::Error::new(
-                    std::io::ErrorKind::TimedOut,
-                    "the server did not answer a control statement in time",
-                ))),
-            },
+            Err(_elapsed) => {
+                reaper::close::<DB, L>(carrier);
+                Self {
+                    carrier: None,
+                    result: Err(sqlx::Error::Io(std::io::Error::new(
+                        std::io::ErrorKind::TimedOut,
+                        "the server did not answer a control statement in time",
+                    ))),
+                }
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //! The bounds are measured: 5 ms lets a statement that is about to answer do so, and the whole ladder ends
 //! within a second.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
@@ -40,14 +41,22 @@ pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
         wire.mark_proven();
         return Some(carrier);
     }
-    let line = std::sync::Arc::clone(&wire.line);
-    let terminate = DB::terminate(&wire.tag);
     tracing::debug!("a connection could not be proven clean and is closed");
-    drop(carrier);
-    if let Some(sql) = terminate {
-        line.send(&sql, TERMINATE).await;
-    }
+    close::<DB, L>(carrier);
     None
+}
+
+/// Closes a connection that did not answer, and has its server end it: left alone, the server would finish what it is at
+/// and keep its locks until then.
+pub(super) fn close<DB: Driver, L: Carrier<DB>>(mut carrier: L) {
+    let wire = carrier.wire();
+    let line = Arc::clone(&wire.line);
+    let target = wire.tag.clone();
+    drop(carrier);
+    if let Some(sql) = DB::terminate(&target) {
+        // Nobody waits for it: the slot is free.
+        tokio::spawn(async move { line.send(&target, &sql, TERMINATE).await });
+    }
 }
 
 async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
@@ -120,7 +129,7 @@ pub(super) async fn stop<DB: Driver>(
 async fn cancel<DB: Driver>(tag: &DB::Tag, line: &ControlLine<DB>) -> bool {
     DB::interrupt(tag);
     match DB::cancel(tag) {
-        Some(sql) => line.send(&sql, CANCEL).await,
+        Some(sql) => line.send(tag, &sql, CANCEL).await,
         None => true,
     }
 }

@@ -42,29 +42,49 @@ pub(crate) fn scan_autocommit(dialect: Dialect, sql: &str, prepared: bool) -> Op
     .scan(sql, prepared)
 }
 
-/// Whether `sql` runs what its text does not show: on `MySQL` a procedure, or a statement prepared from text, may begin
-/// and end transactions, and leave `autocommit` off.
+/// Whether `sql` runs what its text does not show: on `MySQL` a procedure, a compound statement, or one prepared from
+/// text, may begin and end transactions, and leave `autocommit` off.
 #[inline]
 pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
     if dialect != Dialect::MySql {
         return false;
     }
+    let scanner = Scanner {
+        dialect,
+        in_transaction: true,
+    };
     let mut lexer = Lexer::new(dialect, sql);
     let hidden = |token| matches!(token, Token::Word(Keyword::CALL | Keyword::EXECUTE));
+    let is_compound = |token, rest: &Lexer<'_>| matches!(token, Token::Word(first) if scanner.judge(first, rest).1 == Shape::Compound);
     let first = lexer.token();
-    if hidden(first) {
+    if hidden(first) || is_compound(first, &lexer) {
         return true;
     }
     // `SET STATEMENT … FOR CALL …` is one statement; behind a semicolon any may follow.
     if first != Token::Word(Keyword::SET) && !sql.as_bytes().contains(&b';') {
         return false;
     }
+    let mut starts = false;
     loop {
         match lexer.token() {
             Token::End => return false,
-            token if hidden(token) => return true,
-            _ => {}
+            Token::Semicolon => starts = true,
+            token if hidden(token) || (starts && is_compound(token, &lexer)) => return true,
+            _ => starts = false,
         }
+    }
+}
+
+/// Whether `sql` is a statement that may commit parts of its work one by one where no transaction is open.
+#[inline]
+pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
+    match dialect {
+        Dialect::Postgres => matches!(
+            first_word(&mut Lexer::new(dialect, sql)),
+            Some(Keyword::CALL | Keyword::DO)
+        ),
+        Dialect::MySql => hides(dialect, sql),
+        Dialect::Sqlite => false,
     }
 }
 
@@ -121,7 +141,17 @@ struct Scanner {
 impl Scanner {
     #[inline]
     fn scan(&self, sql: &str, prepared: bool) -> Option<Refusal> {
-        let mut lexer = Lexer::new(self.dialect, sql);
+        let lexer = Lexer::new(self.dialect, sql);
+        let refusal = self.read(lexer, prepared);
+        // Which way the server reads it is a setting that any statement may change.
+        if refusal.is_none() && self.dialect == Dialect::Postgres && sql.contains("\\'") {
+            return self.read(lexer.with_backslashes(), prepared);
+        }
+        refusal
+    }
+
+    #[inline]
+    fn read(&self, mut lexer: Lexer<'_>, prepared: bool) -> Option<Refusal> {
         let mut token = lexer.token();
         while token == Token::Semicolon {
             token = lexer.token();

@@ -136,20 +136,28 @@ impl Link {
         lost: &Mutex<Option<Fault>>,
     ) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
+        // The beginning of an answer that is lost as a whole.
+        let mut kept = Vec::new();
         loop {
             let length = from.read(&mut buffer).await?;
             if length == 0 {
                 self.gate(shared).await;
                 return to.shutdown().await;
             }
-            lock(reader).server(&buffer[..length]);
-            let fault = lock(lost).take();
+            let ended = lock(reader).server(&buffer[..length]);
+            kept.extend_from_slice(&buffer[..length]);
+            let fault = *lock(lost);
             if let Some(fault) = fault {
+                if !ended {
+                    continue;
+                }
+                *lock(lost) = None;
                 self.strike(fault, shared).await;
             }
             self.pass(shared).await;
             shared.traffic.lock().answered(self.id);
-            write(&mut to, &buffer[..length], shared).await?;
+            write(&mut to, &kept, shared).await?;
+            kept.clear();
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) struct MySqlReader {
     /// Sent and not yet answered: the answer holds the statement's number.
     preparing: Option<String>,
     statements: HashMap<u32, String>,
+    more_to_come: bool,
 }
 
 impl MySqlReader {
@@ -48,10 +49,13 @@ impl MySqlReader {
         seen
     }
 
-    pub(super) fn server(&mut self, piece: &[u8]) {
+    /// Whether the server is through with its answer: one to several statements comes in as many packets, each while the
+    /// next statement still runs.
+    pub(super) fn server(&mut self, piece: &[u8]) -> bool {
         if self.unreadable {
-            return;
+            return true;
         }
+        let mut more = self.more_to_come;
         let mut answers = std::mem::take(&mut self.answers);
         answers.feed(piece, length, |Frame { bytes, .. }| {
             if bytes[3] == 1
@@ -61,8 +65,11 @@ impl MySqlReader {
             {
                 self.statements.insert(number, statement);
             }
+            more = promises_more(&bytes[4..]);
         });
         self.answers = answers;
+        self.more_to_come = more;
+        !more
     }
 
     pub(super) fn complete(&self) -> Option<u64> {
@@ -96,6 +103,26 @@ impl MySqlReader {
 fn length(begun: &[u8]) -> Option<usize> {
     let header = begun.get(..4)?;
     Some(4 + (usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16))
+}
+
+/// Whether this is an `OK` whose status says that the answer to another statement follows.
+fn promises_more(body: &[u8]) -> bool {
+    const MORE_RESULTS: u8 = 0x08;
+    if body.first() != Some(&0) {
+        return false;
+    }
+    // Two counts stand ahead of the status, of one byte each unless they are large.
+    let mut at = 1;
+    for _ in 0..2 {
+        at += match body.get(at) {
+            Some(0xfc) => 3,
+            Some(0xfd) => 4,
+            Some(0xfe) => 9,
+            _ => 1,
+        };
+    }
+    body.get(at)
+        .is_some_and(|status| status & MORE_RESULTS != 0)
 }
 
 /// The number that follows the first byte.
@@ -135,7 +162,9 @@ mod tests {
             client(&mut reader, &packet(0, b"\x16SELECT ?"));
             packet(1, b"\0\x07\0\0\0\x01\0\x01\0\0\0\0")
                 .chunks(size)
-                .for_each(|piece| reader.server(piece));
+                .for_each(|piece| {
+                    reader.server(piece);
+                });
             client(&mut reader, &packet(0, b"\x17\x07\0\0\0\0\x01\0\0\0"));
             client(&mut reader, &packet(0, b"\x0e"));
             client(&mut reader, &packet(0, b"\x03COMMIT"));
@@ -148,6 +177,19 @@ mod tests {
             ];
             assert_eq!(seen, expected, "pieces of {size}");
         }
+    }
+
+    #[test]
+    fn an_answer_to_two_statements_ends_with_the_second() {
+        let mut reader = MySqlReader::default();
+        let (first, second) = (
+            packet(1, b"\0\0\0\x0a\0\0\0"),
+            packet(2, b"\0\0\0\x02\0\0\0"),
+        );
+        assert!(!reader.server(&first));
+        assert!(!reader.server(&second[..6]), "in the middle");
+        assert!(reader.server(&second[6..]));
+        assert!(reader.server(&packet(1, b"\xff\x28\x04#42000no")));
     }
 
     #[test]

@@ -59,9 +59,11 @@ impl Reader {
         }
     }
 
-    pub(super) fn server(&mut self, piece: &[u8]) {
-        if let Self::MySql(reader) = self {
-            reader.server(piece);
+    /// Whether the server is through with an answer. `PostgreSQL` sends one when it is.
+    pub(super) fn server(&mut self, piece: &[u8]) -> bool {
+        match self {
+            Self::Plain | Self::Postgres(_) => true,
+            Self::MySql(reader) => reader.server(piece),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use tokio::time::Instant;
 
-use super::{Custody, timed_out};
-use crate::backend::{Access, Backend, Begin};
+use super::Custody;
+use crate::backend::{Backend, Begin};
 use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
 use crate::pool::acquire::expect_runtime;
 use crate::pool::lease::Lease;
 use crate::pool::registry::SessionStage;
-use crate::pool::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
+use crate::pool::settings::AFTER_DEADLINE;
 use crate::shield::{Busy, State};
 
 impl<DB: Backend> Custody<DB> {
@@ -43,6 +43,10 @@ impl<DB: Backend> Custody<DB> {
         }
         if self.state() == State::Unopened {
             let opened = self.open(lent).await;
+            if opened.is_err() && !self.machine.holds_connection() {
+                // It holds nothing and waits for nothing.
+                self.listing = None;
+            }
             opened.map_err(|error| self.overdue(error))?;
         }
         self.machine
@@ -52,19 +56,18 @@ impl<DB: Backend> Custody<DB> {
     }
 
     async fn open(&mut self, lent: bool) -> Result<(), Error> {
-        if self.listing.is_none() {
-            self.listing = Some(self.pool.shared.registry.list(&self.entry));
-        }
+        self.list();
         let now = Instant::now();
         let until = self.no_later(now + self.pool.settings().acquire_timeout);
-        let busy_until = self.no_later(now + LOCK_TIMEOUT);
+        let busy_until = self.no_later(now + self.lock_timeout());
         let mut answer_until = until;
         let mut busy = Busy::until(busy_until);
         loop {
             if !self.machine.holds_connection() {
-                let turn = match self.begin.access {
-                    Access::Write => self.pool.turn(busy_until).await?,
-                    Access::Read | Access::Autocommit => None,
+                let turn = if self.queues {
+                    self.pool.turn(busy_until).await?
+                } else {
+                    None
                 };
                 let lease = self.pool.lease(turn, until).await?;
                 self.runtime = lease.runtime();
@@ -96,18 +99,6 @@ impl<DB: Backend> Custody<DB> {
             if !again {
                 return Err(Error::from_driver(error, Phase::Begin).with_outcome(Outcome::NotSent));
             }
-        }
-    }
-
-    /// Where the call's own deadline cut the wait short, that is what went wrong.
-    fn overdue(&self, error: Error) -> Error {
-        let passed = self
-            .deadline
-            .is_some_and(|deadline| deadline <= Instant::now());
-        if passed && error.category().is_transient() {
-            timed_out(error.phase()).with_source(error)
-        } else {
-            error
         }
     }
 }

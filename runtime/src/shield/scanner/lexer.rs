@@ -27,6 +27,8 @@ pub(super) struct Lexer<'text> {
     dialect: Dialect,
     text: &'text [u8],
     at: usize,
+    /// A backslash hides the quote behind it, as it does on `MySQL`.
+    backslashes: bool,
     /// Inside `/*! … */`, which `MySQL` runs.
     in_code_comment: bool,
 }
@@ -38,8 +40,15 @@ impl<'text> Lexer<'text> {
             dialect,
             text: sql.as_bytes(),
             at: 0,
+            backslashes: dialect == Dialect::MySql,
             in_code_comment: false,
         }
+    }
+
+    /// The same text as a `PostgreSQL` server reads it with `standard_conforming_strings` off.
+    pub(super) fn with_backslashes(mut self) -> Self {
+        self.backslashes = true;
+        self
     }
 
     /// What has not been read yet.
@@ -92,8 +101,8 @@ impl<'text> Lexer<'text> {
         self.at += 1;
         match (byte, self.dialect) {
             (b';', _) => Token::Semicolon,
-            (b'\'', dialect) => {
-                self.quoted(byte, dialect == Dialect::MySql);
+            (b'\'', _) => {
+                self.quoted(byte, self.backslashes);
                 Token::Literal
             }
             (b'"', Dialect::MySql) => {

@@ -14,6 +14,8 @@ pub(super) enum Way {
     Implicit,
     Lock,
     Autocommit,
+    ReadOnly,
+    Wait,
 }
 
 /// A statement that was not sent. The session that met it stays healthy.
@@ -36,6 +38,10 @@ impl Refusal {
             Way::Autocommit => {
                 "the connection is shared; run a single statement on the pool itself to have it committed at once"
             }
+            Way::ReadOnly => {
+                "whether a session may write is its own to say; declare the function `read_only`"
+            }
+            Way::Wait => "waits for locks are the session's own; set how long with `lock_timeout`",
             _ if !in_transaction => {
                 "the pool runs single statements; begin a session with `#[with_session]` or `pool.begin()`"
             }

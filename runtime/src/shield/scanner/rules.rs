@@ -54,6 +54,7 @@ pub(super) fn sqlite(first: K, rest: &Lexer<'_>) -> Verdict {
         K::SAVEPOINT => refuse("SAVEPOINT", Way::Savepoint),
         K::RELEASE => refuse("RELEASE", Way::Savepoint),
         K::CREATE => sqlite_create(*rest),
+        K::PRAGMA => sqlite_pragma(*rest),
         // Runs nothing, whatever it explains.
         K::EXPLAIN => {
             let mut rest = *rest;
@@ -61,6 +62,25 @@ pub(super) fn sqlite(first: K, rest: &Lexer<'_>) -> Verdict {
                 Token::Word(K::CREATE) => sqlite_create(rest),
                 _ => PASS,
             }
+        }
+        _ => PASS,
+    }
+}
+
+/// Two settings are the session's own: they tell readers from writers and keep waits short.
+fn sqlite_pragma(mut rest: Lexer<'_>) -> Verdict {
+    let mut name = rest.token();
+    if rest.peek() == Token::Sign(b'.') {
+        rest.token();
+        name = rest.token();
+    }
+    let assigns = matches!(rest.token(), Token::Sign(b'=' | b'('));
+    match name {
+        Token::Word(K::QUERY_ONLY) | Token::Name(K::QUERY_ONLY) if assigns => {
+            refuse("PRAGMA query_only", Way::ReadOnly)
+        }
+        Token::Word(K::BUSY_TIMEOUT) | Token::Name(K::BUSY_TIMEOUT) if assigns => {
+            refuse("PRAGMA busy_timeout", Way::Wait)
         }
         _ => PASS,
     }

@@ -1,0 +1,235 @@
+//! The way of a session to its end: commit or rollback, then its slot, then its hooks.
+
+use std::future::poll_fn;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Custody, timed_out};
+use crate::backend::Backend;
+use crate::error::{Category, Error, Outcome, Phase};
+use crate::ledger::{Mark, Trouble};
+use crate::pool::acquire::expect_runtime;
+use crate::pool::registry::SessionStage;
+use crate::pool::settings::{AFTER_DEADLINE, HOOKS_TIMEOUT, RESOLVE_TIMEOUT};
+use crate::shield::{Committed, State};
+
+impl<DB: Backend> Custody<DB> {
+    /// Commits what can be committed. When this answers, the slot is free and the session is not listed
+    /// any more, unless the COMMIT is still unanswered.
+    pub(crate) async fn commit(&mut self) -> Result<Outcome, Error> {
+        if let Some(outcome) = self.machine.life.outcome() {
+            return Ok(outcome);
+        }
+        if self.machine.holds_connection() {
+            // Nothing is sent: dropped, the session is rolled back on the runtime of its connection.
+            expect_runtime(Phase::Commit)?;
+        }
+        self.entry.reached(SessionStage::Ending);
+        // What settling meets dooms the session.
+        let in_time = self.settle_in_time().await;
+        if let Some(first) = self.machine.life.session_doom() {
+            let error = Error::doomed(first, Phase::Commit);
+            return Err(self.refuse(error).await);
+        }
+        if self.machine.life.depth() > 0 {
+            let error = Error::new(
+                Category::Programming,
+                Phase::Commit,
+                "a nested call of this session never ended",
+            )
+            .with_help("neither leak the future of a nested call nor move its session away");
+            return Err(self.refuse(error).await);
+        }
+        if self.machine.life.is_rollback_only() {
+            return Ok(self.roll_back_in_time().await);
+        }
+        if self.state() == State::Unopened {
+            self.kept = true;
+            return Ok(self.roll_back_in_time().await);
+        }
+        if !self.machine.life.in_transaction() {
+            self.kept = true;
+            return match self.end_answered().await {
+                Outcome::Unknown => Err(left_open()),
+                outcome => Ok(outcome),
+            };
+        }
+        let now = Instant::now();
+        if !in_time || self.deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(self.refuse(timed_out(Phase::Commit)).await);
+        }
+        let patience = self.pool.settings().commit_timeout;
+        let busy_until = self.no_later(now + self.lock_timeout());
+        // Without a deadline the COMMIT is given up first, and the ledger can be asked.
+        let limit = self.deadline.map_or(now + patience, |deadline| deadline) + AFTER_DEADLINE;
+        self.kept = true;
+        let note = self
+            .token
+            .map(|token| token.note(DB::DIALECT, Mark::Committed));
+        match self.machine.commit(note, busy_until, patience, limit).await {
+            Committed::Done => Ok(self.finish().await),
+            Committed::Failed {
+                gone: true,
+                source,
+                outcome,
+            } => {
+                self.finish().await;
+                Err(transaction_ended(Phase::Commit)
+                    .with_source(source)
+                    .with_outcome(outcome))
+            }
+            Committed::Failed { source, .. } => match self.finish().await {
+                Outcome::Committed => Ok(Outcome::Committed),
+                outcome => Err(self.overdue(self.commit_failed(source, outcome))),
+            },
+            Committed::Unanswered => {
+                self.entry.ended(Some(Outcome::Unknown));
+                Err(Error::new(
+                    Category::CommitUnknown,
+                    Phase::Commit,
+                    "the server has not answered COMMIT in time",
+                )
+                .with_outcome(Outcome::Unknown)
+                .with_token(self.token))
+            }
+        }
+    }
+
+    fn commit_failed(&self, source: sqlx::Error, outcome: Outcome) -> Error {
+        if self.token.is_some()
+            && let Some(trouble) = Trouble::of::<DB>(&source)
+        {
+            return trouble.explain(source).with_outcome(outcome);
+        }
+        let error = Error::from_driver(source, Phase::Commit).with_outcome(outcome);
+        if outcome == Outcome::Unknown {
+            error
+                .with_category(Category::CommitUnknown)
+                .with_token(self.token)
+        } else {
+            error
+        }
+    }
+
+    /// Asks the ledger about a commit of which no answer came.
+    async fn resolve(&mut self) {
+        let is_unknown = self.machine.life.outcome() == Some(Outcome::Unknown);
+        let can_be = is_unknown && self.machine.is_noted() && self.resolved.is_none();
+        if let Some(token) = self.token.filter(|_| can_be) {
+            let now = Instant::now();
+            let until = self.deadline.map_or(now + RESOLVE_TIMEOUT, |deadline| {
+                deadline.max(now) + AFTER_DEADLINE
+            });
+            self.resolved = self.pool.ask_ledger(token, until).await;
+        }
+    }
+
+    /// Ends a session in autocommit whose statements were all answered. `Unknown` where one of them has left a
+    /// transaction open, which is rolled back.
+    pub(crate) async fn end_answered(&mut self) -> Outcome {
+        if self.machine.may_be_open() {
+            self.machine.prove_autocommit().await;
+        } else {
+            self.machine.end_autocommit();
+        }
+        self.finish().await
+    }
+
+    async fn refuse(&mut self, error: Error) -> Error {
+        let outcome = self.roll_back_in_time().await;
+        error.with_outcome(outcome)
+    }
+
+    /// The same as [`roll_back`](Self::roll_back) for a caller with a deadline: it waits for the proof a moment longer,
+    /// and then the reaper goes on alone.
+    pub(crate) async fn roll_back_in_time(&mut self) -> Outcome {
+        let Some(deadline) = self.deadline else {
+            return self.roll_back().await;
+        };
+        let until = deadline.max(Instant::now()) + AFTER_DEADLINE;
+        match timeout_at(until, self.roll_back()).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => self.machine.life.outcome().unwrap_or(Outcome::NotSent),
+        }
+    }
+
+    /// Ends the session without its work. Where there is no runtime that is left to the reaper.
+    pub(crate) async fn roll_back(&mut self) -> Outcome {
+        if self.machine.holds_connection() && Handle::try_current().is_err() {
+            return self.machine.life.outcome().unwrap_or(Outcome::NotSent);
+        }
+        self.entry.reached(SessionStage::Ending);
+        self.machine.roll_back().await;
+        self.finish().await
+    }
+
+    /// Gives the lease back, asks the ledger where it must be asked, runs the hooks and leaves the registry.
+    async fn finish(&mut self) -> Outcome {
+        drop(self.machine.take_back());
+        self.resolve().await;
+        let outcome = self
+            .resolved
+            .or(self.machine.life.outcome())
+            .unwrap_or(Outcome::NotSent);
+        self.entry.ended(Some(outcome));
+        if !self.hooks.is_empty() {
+            self.hooks.decide(outcome, self.kept);
+            self.run_hooks().await;
+        }
+        if self.hooks.is_empty() {
+            self.listing = None;
+        }
+        outcome
+    }
+
+    /// The owner waits for hooks no longer than for anything else; what it leaves is the reaper's.
+    async fn run_hooks(&mut self) {
+        self.list();
+        self.entry.reached(SessionStage::Hooks);
+        let Self { hooks, entry, .. } = self;
+        let run = poll_fn(|context| hooks.poll(entry, context));
+        if self.reaped || Handle::try_current().is_err() {
+            return run.await;
+        }
+        let now = Instant::now();
+        let until = self.deadline.map_or(now + HOOKS_TIMEOUT, |deadline| {
+            deadline.max(now) + AFTER_DEADLINE
+        });
+        if timeout_at(until, run).await.is_err() {
+            tracing::warn!(
+                target: "steadfast::hooks",
+                operation = self.entry.operation.name(),
+                id = self.entry.id,
+                "a hook takes long; the call answers without it, and it goes on alone"
+            );
+        }
+    }
+
+    pub(super) async fn reap(mut self) {
+        if self.machine.life.outcome().is_none() {
+            self.entry.reached(SessionStage::Ending);
+            self.machine.roll_back().await;
+        }
+        self.finish().await;
+    }
+}
+
+fn left_open() -> Error {
+    Error::new(
+        Category::Programming,
+        Phase::Commit,
+        "the statement left a transaction open or `autocommit` off, and what it had not committed was rolled back",
+    )
+    .with_help("call such a procedure inside a session, or have it commit")
+    .with_outcome(Outcome::Unknown)
+}
+
+pub(crate) fn transaction_ended(phase: Phase) -> Error {
+    Error::new(
+        Category::Programming,
+        phase,
+        "something in the session ended its transaction, and part of the work may be committed",
+    )
+    .with_help("look for a procedure, or for code on a lent connection, that commits")
+}

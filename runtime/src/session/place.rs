@@ -1,0 +1,143 @@
+//! Where an attempt runs: in a session of its own, or inside the caller's.
+
+use tokio::time::Instant;
+
+use super::Session;
+use super::savepoint::Level;
+use crate::backend::Backend;
+use crate::error::{Error, Outcome, Phase, Summary};
+use crate::pool::timed_out;
+
+/// Dropped before it has ended, either rolls back: a session of its own through the reaper, the caller's at
+/// its next statement, or as a whole where the attempt had joined it.
+pub(super) enum Place<'c, DB: Backend> {
+    Own(Box<Session<DB>>),
+    Callers(Borrowed<'c, DB>),
+}
+
+/// The caller's session, under the earlier of two deadlines.
+pub(super) struct Borrowed<'c, DB: Backend> {
+    share: Share<'c, DB>,
+    former: Option<Instant>,
+}
+
+enum Share<'c, DB: Backend> {
+    /// A level of it.
+    Level(Level<'c, DB>),
+    /// All of it.
+    Joined(Joined<'c, DB>),
+    Left,
+}
+
+impl<'c, DB: Backend> Place<'c, DB> {
+    /// One level deeper in the caller's session.
+    pub(super) fn nested(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
+        let former = hasten(session, deadline);
+        let share = Share::Level(Level::enter(session));
+        Self::Callers(Borrowed { share, former })
+    }
+
+    /// As a part of what the caller does.
+    pub(super) fn joined(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
+        let former = hasten(session, deadline);
+        let share = Share::Joined(Joined {
+            session,
+            failure: None,
+            ended: false,
+        });
+        Self::Callers(Borrowed { share, former })
+    }
+
+    pub(super) fn session(&mut self) -> &mut Session<DB> {
+        match self {
+            Self::Own(session) => session,
+            Self::Callers(borrowed) => borrowed.session(),
+        }
+    }
+
+    /// The body has failed. Who joined the caller's session takes all of it along, with this as the reason.
+    pub(super) fn fail(&mut self, why: impl FnOnce() -> Option<Summary>) {
+        if let Self::Callers(Borrowed {
+            share: Share::Joined(joined),
+            ..
+        }) = self
+        {
+            joined.failure = why();
+        }
+    }
+}
+
+/// Puts the earlier of two deadlines over a session and gives the former.
+fn hasten<DB: Backend>(session: &mut Session<DB>, deadline: Option<Instant>) -> Option<Instant> {
+    let outer = session.custody().deadline();
+    let earlier = deadline.into_iter().chain(outer).min();
+    session.custody().replace_deadline(earlier)
+}
+
+impl<DB: Backend> Borrowed<'_, DB> {
+    fn session(&mut self) -> &mut Session<DB> {
+        match &mut self.share {
+            Share::Level(level) => level.session,
+            Share::Joined(joined) => joined.session,
+            Share::Left => unreachable!("a nested call has its share until it ends"),
+        }
+    }
+
+    pub(super) async fn leave_well(&mut self) -> Result<(), Error> {
+        // Under the inner call's own deadline still: the unread rest of a stream may be long.
+        let in_time = self.session().custody().settle_in_time().await;
+        match self.leave() {
+            Share::Level(level) if in_time => level.leave_well(),
+            Share::Joined(mut joined) if in_time => {
+                joined.ended = true;
+                Ok(())
+            }
+            _ => Err(timed_out(Phase::Body).with_outcome(Outcome::RolledBack)),
+        }
+    }
+
+    /// It is undone ahead of anything else that the caller's session does, its end included.
+    pub(super) fn undo(&mut self) -> Outcome {
+        let outcome = self.session().custody().machine().life.once_undone();
+        drop(self.leave());
+        outcome
+    }
+
+    fn leave(&mut self) -> Share<'_, DB>
+    where
+        Self: Sized,
+    {
+        let former = self.former;
+        self.session().custody().replace_deadline(former);
+        std::mem::replace(&mut self.share, Share::Left)
+    }
+}
+
+impl<DB: Backend> Drop for Borrowed<'_, DB> {
+    fn drop(&mut self) {
+        if !matches!(self.share, Share::Left) {
+            drop(self.leave());
+        }
+    }
+}
+
+/// A call without a savepoint. Unless it ends well it dooms the session.
+struct Joined<'s, DB: Backend> {
+    session: &'s mut Session<DB>,
+    failure: Option<Summary>,
+    ended: bool,
+}
+
+impl<DB: Backend> Drop for Joined<'_, DB> {
+    fn drop(&mut self) {
+        let life = &mut self.session.custody().machine().life;
+        // Without a transaction there is nothing to doom: what was done is done.
+        if !self.ended && life.in_transaction() {
+            life.doom_session(
+                self.failure
+                    .take()
+                    .unwrap_or_else(Summary::joined_call_failed),
+            );
+        }
+    }
+}

@@ -141,4 +141,58 @@ mod mysql {
         );
         assert_eq!(place.count("notes").await, 0);
     }
+
+    /// What tells two servers apart must stay the same for one: `UUID_SHORT()` begins with the second in which the
+    /// server began, and draws on it after 2^24 calls.
+    #[tokio::test]
+    async fn mysql_it_ends_a_statement_also_when_its_server_has_drawn_many_numbers() {
+        let server = private::start::<Db>().await;
+        let place = Place::on(&server.url()).await;
+        let pool = place.pool(2).await;
+        let mut held = pool.begin().await.unwrap();
+        held.execute("INSERT INTO notes (id, body) VALUES (2, 'held')")
+            .await
+            .unwrap();
+        let prefix = "SELECT CAST(UUID_SHORT() >> 24 AS CHAR)";
+        let before: String = sqlx::query_scalar(prefix)
+            .fetch_one(&place.plain)
+            .await
+            .unwrap();
+        place
+            .plain
+            .execute("DO BENCHMARK(17000000, UUID_SHORT())")
+            .await
+            .unwrap();
+        let after: String = sqlx::query_scalar(prefix)
+            .fetch_one(&place.plain)
+            .await
+            .unwrap();
+        assert_ne!(before, after, "it has drawn on it");
+
+        // On a connection that is opened only now.
+        let call = tokio::spawn({
+            let pool = pool.clone();
+            async move { waits(&pool).await }
+        });
+        place.slow_is_running().await;
+        let began = Instant::now();
+        call.abort();
+        eventually("the statement has ended", || async {
+            slow_statements(&place).await == 0
+        })
+        .await;
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+        held.commit().await.unwrap();
+        quiet(&pool).await;
+        assert_eq!(
+            (pool.stats().opened, pool.stats().idle),
+            (2, 2),
+            "stopped, and both serve on"
+        );
+        assert_eq!(place.count("notes").await, 1);
+    }
 }

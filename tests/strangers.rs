@@ -230,10 +230,47 @@ async fn newest(url: &str) -> i64 {
     id
 }
 
-/// One address, two servers: what cancels may have been led to the other one.
+/// The second in which a server's present life began.
+async fn beginning(server: &Server<Db>) -> i64 {
+    let mut connection = Connection::connect(&server.url()).await.unwrap();
+    let beginning = sqlx::query_scalar(
+        "SELECT UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) FROM information_schema.global_status WHERE variable_name = 'UPTIME'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    beginning
+}
+
+/// Two servers that began in one second, or in two.
+async fn two(same_second: bool) -> (Arc<Server<Db>>, Arc<Server<Db>>) {
+    let (one, two) = tokio::join!(private::start::<Db>(), private::start::<Db>());
+    let (one, two) = (Arc::new(one), Arc::new(two));
+    while (beginning(&one).await == beginning(&two).await) != same_second {
+        if same_second {
+            tokio::join!(begins_again(&one), begins_again(&two));
+        } else {
+            begins_again(&two).await;
+        }
+    }
+    (one, two)
+}
+
 #[tokio::test]
 async fn mysql_behind_one_address_the_other_servers_connections_are_let_be() {
-    let (one, two) = tokio::join!(private::start::<Db>(), private::start::<Db>());
+    the_other_servers_are_let_be(false).await;
+}
+
+/// As replicas do that are started together.
+#[tokio::test]
+async fn mysql_so_they_are_where_both_servers_began_in_one_second() {
+    the_other_servers_are_let_be(true).await;
+}
+
+/// One address, two servers: what cancels may have been led to the other one.
+async fn the_other_servers_are_let_be(same_second: bool) {
+    let (one, two) = two(same_second).await;
     let here = Place::on(&one.url()).await;
     let there = twin(&here, &two.url()).await;
     // Ahead, so that the session's number is still to come on the other server.

@@ -54,9 +54,11 @@ struct Server {
 /// committed, and a chained COMMIT would leave a transaction open.
 const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 
-/// The higher bits of this number are made of the server's id and of the second in which it started.
-const WHO: &str =
-    "SELECT CAST(CONNECTION_ID() AS CHAR), CAST(UUID_SHORT() >> 24 AS CHAR), VERSION()";
+/// Both look at one clock within one statement, so the difference is the same for as long as the server lives. Each of
+/// the two servers keeps the status in a schema of its own, and runs the comment that is meant for it.
+const WHO: &str = "SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(), CAST(UNIX_TIMESTAMP() - \
+    (SELECT variable_value FROM /*M!100000 information_schema*//*!50700 performance_schema*/.global_status \
+    WHERE variable_name = 'Uptime') AS CHAR)";
 
 /// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
 const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
@@ -89,17 +91,15 @@ impl Driver for MySql {
             let question = format!("{OWN_SETTINGS}; {WHO}; {VARIABLES}");
             let rows = connection.fetch_all(sqlx::AssertSqlSafe(question)).await?;
             let (who, variables) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
-            let number = |column: usize| -> Result<u64, sqlx::Error> {
-                let text: String = who.try_get(column)?;
-                text.parse().map_err(|_| {
-                    sqlx::Error::Protocol(format!("the server's id `{text}` is not a number"))
-                })
-            };
-            let version: String = who.try_get(2)?;
+            let id: String = who.try_get(0)?;
+            let version: String = who.try_get(1)?;
+            let started: Option<String> = who.try_get(2)?;
             let mut tag = MySqlTag {
-                id: number(0)?,
+                id: id.parse().map_err(|_| {
+                    sqlx::Error::Protocol(format!("the connection's id `{id}` is not a number"))
+                })?,
                 server: Server {
-                    life: number(1)?,
+                    life: hashed("started", started.as_deref().unwrap_or_default()),
                     is_mariadb: version.contains("MariaDB"),
                     rolls_back_on_timeout: false,
                 },
@@ -266,10 +266,8 @@ impl MySqlTag {
                 self.lock_timeout = Setting::new(value.parse().unwrap_or(0));
             }
             "server_uuid" | "server_uid" | "hostname" | "port" | "datadir" => {
-                let mut hasher = DefaultHasher::new();
-                (variable, value).hash(&mut hasher);
                 // Whatever the order in which they come.
-                self.server.life ^= hasher.finish();
+                self.server.life ^= hashed(variable, value);
             }
             "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
             _ => {}
@@ -299,6 +297,12 @@ impl MySqlTag {
             let _ = write!(sql, "SET SESSION innodb_lock_wait_timeout = {seconds}; ");
         }
     }
+}
+
+fn hashed(variable: &str, value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (variable, value).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

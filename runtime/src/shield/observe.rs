@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use sqlx::error::DatabaseError;
 use tracing::Span;
 
 use super::life::Life;
@@ -57,11 +56,8 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         if !self.span.is_disabled() {
             self.span
                 .record("error.type", verdict(error).category.as_str());
-            if let Some(code) = error
-                .as_database_error()
-                .and_then(<dyn DatabaseError>::code)
-            {
-                self.span.record("db.response.status_code", &*code);
+            if let Some(code) = Summary::of(error).code() {
+                self.span.record("db.response.status_code", code);
             }
         }
         let ends = if DB::takes_transaction(self.tag, error) {

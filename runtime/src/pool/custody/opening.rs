@@ -8,7 +8,7 @@ use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
 use crate::pool::acquire::expect_runtime;
 use crate::pool::lease::Lease;
 use crate::pool::registry::SessionStage;
-use crate::pool::settings::AFTER_DEADLINE;
+use crate::pool::settings::{AFTER_DEADLINE, PING_TIMEOUT};
 use crate::shield::{Busy, State};
 
 impl<DB: Backend> Custody<DB> {
@@ -90,7 +90,11 @@ impl<DB: Backend> Custody<DB> {
             let again = match verdict(&error).ends {
                 _ if DB::is_busy(&error) && self.machine.holds_connection() => {
                     // The last one shall answer too: a lock that is held is no connection that is lost.
-                    answer_until = busy_until + AFTER_DEADLINE;
+                    answer_until = busy_until
+                        + match self.deadline {
+                            Some(_) => AFTER_DEADLINE,
+                            None => PING_TIMEOUT,
+                        };
                     busy.wait().await
                 }
                 // The server went while the connection was idle. Nothing was begun, so nothing is repeated.

@@ -29,5 +29,6 @@ mod pool;
 mod retry;
 mod round_trips;
 mod savepoints;
+mod sqlite;
 mod sqlite_waits;
 mod trickle;

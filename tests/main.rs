@@ -34,6 +34,7 @@ mod retry;
 mod round_trips;
 mod savepoints;
 mod seeing;
+mod sqlite;
 mod sqlite_waits;
 mod strangers;
 mod trickle;

@@ -80,8 +80,6 @@ const SHARED: &[Row<Stage>] = &[
     row("57P01", "admin_shutdown", By(&["SELECT pg_terminate_backend(pg_backend_pid())"]), lost()),
     row("57P01", "admin_shutdown", By(&["INSERT INTO at_commit VALUES ('SELECT pg_terminate_backend(pg_backend_pid())')"]),
         refused(CommitUnknown).at(Phase::Commit).outcome(Outcome::Unknown)),
-    row("57P05", "idle_session_timeout", When("BEGIN behind `idle_session_timeout`", |stage| Box::pin(idle_outside(stage))),
-        lost().at(Phase::Begin)),
     row("58030", "io_error", By(&["COPY work FROM '/proc/self/mem'"]), refused(Resource)),
     row("58P01", "undefined_file", By(&["COPY work FROM '/nowhere'"]), refused(Resource)),
     row("HV00D", "fdw_invalid_option_name", By(&["CREATE EXTENSION file_fdw", "CREATE SERVER files FOREIGN DATA WRAPPER file_fdw OPTIONS (colour 'red')"]), refused(Programming)).by_line("HV"),
@@ -134,6 +132,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("57000", "extensions raise it; the server has a narrower code for each case"),
     ("57P02", "a warning ahead of the end of the connection, which is all that the driver reports"),
     ("57P04", "a standby whose primary drops the database it is connected to"),
+    ("57P05", "`idle_session_timeout` ends connections that are idle between sessions; BEGIN is sent again on another"),
     ("58", "all that the server raises has a line of its own"),
     ("58000", "needs a system call to fail that does not: `kill`, `pclose`"),
     ("XX", "all that the server raises has a line of its own"),
@@ -285,34 +284,11 @@ async fn idle_too_long(stage: &Stage, goes_on: bool) -> Result<(), Error> {
     rests(&stage.pool, &stage.place.plain, goes_on).await
 }
 
-async fn idle_outside(stage: &Stage) -> Result<(), Error> {
-    let plain = stage.place.plain.clone();
-    let pool = stage
-        .place
-        .builder(1)
-        .acquire_timeout(Duration::from_millis(200))
-        .after_connect(move |connection| {
-            let plain = plain.clone();
-            Box::pin(async move {
-                let id: i64 = sqlx::query_scalar(WHICH)
-                    .fetch_one(&mut *connection)
-                    .await?;
-                sqlx::query("SET idle_session_timeout = '5ms'")
-                    .execute(&mut *connection)
-                    .await?;
-                eventually("the server ends it", || async {
-                    !is_there(&plain, id).await
-                })
-                .await;
-                Ok(())
-            })
-        })
-        .connect_lazy()?;
-    work(&pool, &[]).await
-}
-
 async fn nobody(stage: &Stage) -> Result<(), Error> {
-    let url = stage.place.url.replace("postgres@", "nobody@");
+    let url = stage
+        .place
+        .url
+        .replace(&format!("{}@", stage.place.name), "nobody@");
     Pool::connect(url).await.map(drop)
 }
 

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use steadfast::__private::codes;
 use steadfast::Category::{
-    Cancelled, CommitUnknown, Conflict, Data, LockTimeout, Programming, ReadOnly, Resource,
+    Cancelled, CommitUnknown, Conflict, Data, Programming, ReadOnly, Resource,
 };
 use steadfast::Integrity::{Check, ForeignKey, NotNull, Unique};
 use steadfast::{Category, Error, Outcome, Phase, with_session};
@@ -36,7 +36,7 @@ const ROWS: &[Row<Stage>] = &[
         refused(Conflict).retryable()),
     row("5", "SQLITE_BUSY", When("COMMIT while another reads the file for longer than one may wait", |stage| Box::pin(read_by_another(stage))),
         refused(Conflict).at(Phase::Commit).retryable()),
-    row("6", "SQLITE_LOCKED", By(&["PRAGMA wal_checkpoint"]), refused(LockTimeout).retryable()),
+    row("6", "SQLITE_LOCKED", By(&["PRAGMA wal_checkpoint"]), refused(Programming)),
     row("8", "SQLITE_READONLY", When("a write in a session with `read_only`", |stage| Box::pin(write_in_read_only(stage))), refused(Programming)),
     row("8", "SQLITE_READONLY", When("a write in a file opened with `mode=ro`", |stage| Box::pin(write_to_read_only_file(stage))), refused(ReadOnly)),
     row("9", "SQLITE_INTERRUPT", When("a progress handler of the user's that stops a statement", |stage| Box::pin(stopped(stage))), refused(Cancelled)),
@@ -47,8 +47,6 @@ const ROWS: &[Row<Stage>] = &[
     row("19", "SQLITE_CONSTRAINT", By(&["INSERT INTO boxes VALUES (1, 5, 1)"]), integrity(Check)),
     row("20", "SQLITE_MISMATCH", By(&["INSERT INTO parents VALUES ('three', 0)"]), refused(Data)),
     row("26", "SQLITE_NOTADB", When("reading a file that is none of SQLite's", |stage| Box::pin(open(stage, "text.db"))), refused(Resource)),
-    // Not even ROLLBACK can be prepared: the connection is closed.
-    row("262", "SQLITE_LOCKED_SHAREDCACHE", When("a read in a shared cache while another changes the schema", |stage| Box::pin(shared_cache(stage))), refused(LockTimeout).outcome(Outcome::NotSent).retryable()),
     row("275", "SQLITE_CONSTRAINT_CHECK", By(&["INSERT INTO children VALUES (2, 1, -1)"]), integrity(Check)),
     row("517", "SQLITE_BUSY_SNAPSHOT", When("a write behind a read that another has overtaken, in WAL mode", |stage| Box::pin(overtaken(stage))), refused(Conflict).retryable()),
     row("531", "SQLITE_CONSTRAINT_COMMITHOOK", When("a COMMIT on the lent connection, which the hook of ours refuses", |stage| Box::pin(hooked(stage))), refused(Programming)),
@@ -83,6 +81,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("23", "needs an authorizer, which the driver cannot set"),
     ("25", "the driver counts the parameters before it binds them"),
     ("261", "the moment in which another process recovers the WAL"),
+    ("262", "a session holds the schema's lock from BEGIN on, and the driver itself waits for those of tables"),
     ("516", "needs two statements at once in one session"),
     ("518", "virtual tables in a shared cache"),
     ("773", "a build with SQLITE_ENABLE_SETLK_TIMEOUT, which the bundled one is not"),
@@ -284,15 +283,6 @@ async fn open(stage: &Stage, name: &str) -> Result<(), Error> {
     let options = SqliteConnectOptions::new().filename(stage.path(name));
     let pool = Pool::builder().primary_with(options).connect().await?;
     read(&pool, &["SELECT * FROM parents"]).await
-}
-
-async fn shared_cache(stage: &Stage) -> Result<(), Error> {
-    let options = stage.options().shared_cache(true);
-    let mut other = options.connect().await?;
-    let pool = Pool::builder().primary_with(options).connect().await?;
-    let result = reads_behind(&pool, &mut other, "BEGIN; CREATE TABLE uncommitted (n INT)").await;
-    other.execute("ROLLBACK").await?;
-    result
 }
 
 /// A write session begins IMMEDIATE and cannot be overtaken; one that reads can, and here its guard is taken off.

@@ -138,6 +138,7 @@ pub(super) fn facts(error: &PgDatabaseError) -> Facts<'_> {
         constraint: error.constraint(),
         table: error.table(),
         column: error.column().map(Into::into),
+        words: None,
     }
 }
 

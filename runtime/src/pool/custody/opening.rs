@@ -62,9 +62,10 @@ impl<DB: Backend> Custody<DB> {
         let busy_until = self.no_later(now + self.lock_timeout());
         let mut answer_until = until;
         let mut busy = Busy::until(busy_until);
+        let mut queues = self.queues;
         loop {
             if !self.machine.holds_connection() {
-                let turn = if self.queues {
+                let turn = if queues {
                     self.pool.turn(busy_until).await?
                 } else {
                     None
@@ -84,10 +85,24 @@ impl<DB: Backend> Custody<DB> {
                 ..self.begin
             };
             let Err(error) = self.machine.open(begin, lent, answer_until).await else {
+                if !self.queues
+                    && let Some(lease) = self.machine.carrier_mut()
+                {
+                    // It has its lock, and is in no writer's way any more.
+                    lease.end_turn();
+                }
                 return Ok(());
             };
             let now = Instant::now();
             let again = match verdict(&error).ends {
+                // Writers that follow one another at once leave a reader no gap: it takes a turn among them, and no
+                // connection until then.
+                _ if DB::is_busy(&error) && !queues && self.pool.has_gate() => {
+                    queues = true;
+                    self.entry.reached(SessionStage::Waiting);
+                    drop(self.machine.take_back());
+                    now < busy_until
+                }
                 _ if DB::is_busy(&error) && self.machine.holds_connection() => {
                     // The last one shall answer too: a lock that is held is no connection that is lost.
                     answer_until = busy_until

@@ -20,6 +20,7 @@ mod support;
 mod after_drop;
 mod checked;
 mod closing;
+mod codes;
 mod control_line;
 mod endings;
 mod errors;

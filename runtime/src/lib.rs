@@ -40,7 +40,7 @@ pub use pool::{
     CloseReport, CriticalEvent, HookOutput, PoolBuilder, PoolStats, SessionInfo, SessionPool,
     SessionStage,
 };
-pub use retry::{Jitter, RetryPolicy};
+pub use retry::{Jitter, RetryBudget, RetryPolicy};
 pub use session::{Session, SessionSource};
 
 /// A session on PostgreSQL.

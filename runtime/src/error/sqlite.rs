@@ -66,6 +66,11 @@ const CODES: [Code; 41] = [
     Code(3091, Data, Retry::Never, StillOpen, Nothing),                              // SQLITE_CONSTRAINT_DATATYPE
 ];
 
+/// The lines of the table: code, and category.
+pub fn lines() -> impl Iterator<Item = (String, Category)> {
+    CODES.iter().map(|row| (row.0.to_string(), row.1))
+}
+
 /// The extended code, which the driver gives as text.
 pub(super) fn extended_code(error: &dyn DatabaseError) -> u32 {
     error
@@ -165,6 +170,20 @@ mod tests {
         (1299, Category::Integrity(NotNull), Retry::Never, StillOpen),
         (275, Category::Integrity(Check), Retry::Never, StillOpen),
         (531, Programming, Retry::Never, RolledBack),
+        // What cannot be provoked; tests/codes/sqlite.rs has the reasons.
+        (2, Internal, Retry::Never, StillOpen),
+        (3, Access, Retry::Never, StillOpen),
+        (4, Cancelled, Retry::Never, StillOpen),
+        (12, Programming, Retry::Never, StillOpen),
+        (15, Conflict, Retry::Yes, StillOpen),
+        (17, Conflict, Retry::Once, StillOpen),
+        (21, Internal, Retry::Never, StillOpen),
+        (22, Resource, Retry::Never, StillOpen),
+        (23, Access, Retry::Never, StillOpen),
+        (25, Programming, Retry::Never, StillOpen),
+        (516, Cancelled, Retry::Never, RolledBack),
+        (2323, Category::Integrity(Check), Retry::Never, StillOpen),
+        (2835, Category::Integrity(Check), Retry::Never, StillOpen),
     ];
 
     #[test]
@@ -178,7 +197,11 @@ mod tests {
             );
             assert_eq!(
                 verdict.ends,
-                if code == 531 { Transaction } else { Nothing },
+                if matches!(code, 516 | 531) {
+                    Transaction
+                } else {
+                    Nothing
+                },
                 "{code}"
             );
         }

@@ -11,6 +11,7 @@ use super::critical::{CriticalEvent, Watcher};
 use super::settings::Settings;
 use crate::backend::{Backend, BoxFuture, Options};
 use crate::error::{Category, Error, Phase};
+use crate::retry::RetryBudget;
 
 /// What runs on each new connection before its first session.
 pub(crate) type AfterConnect<DB> = Arc<
@@ -126,6 +127,14 @@ impl<DB: Backend> PoolBuilder<DB> {
     #[must_use]
     pub fn ping_after(mut self, idle: Duration) -> Self {
         self.settings.ping_after = idle;
+        self
+    }
+
+    /// How many retries the calls of this pool may make while little succeeds: 500 tokens and 14 a retry by default, see
+    /// [`RetryBudget`]. Conflicts cost nothing.
+    #[must_use]
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.settings.retry_budget = budget;
         self
     }
 

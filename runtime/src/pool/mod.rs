@@ -30,6 +30,7 @@ use tokio::time::Instant;
 
 use crate::backend::{Backend, Options};
 use crate::error::{Category, Error, Phase};
+use crate::retry::Budget;
 use crate::shield::ControlLine;
 pub(crate) use acquire::closed;
 use builder::AfterConnect;
@@ -99,6 +100,7 @@ pub(crate) struct Shared<DB: Backend> {
     /// Its sessions leave tokens in the ledger.
     verifies: AtomicBool,
     watcher: Watcher,
+    budget: Arc<Budget>,
 }
 
 impl<DB: Backend> SessionPool<DB> {
@@ -179,6 +181,7 @@ impl<DB: Backend> SessionPool<DB> {
                 maintenance: Mutex::default(),
                 verifies: AtomicBool::new(false),
                 watcher,
+                budget: Arc::new(Budget::new(settings.retry_budget)),
             }),
         })
     }
@@ -191,6 +194,10 @@ impl<DB: Backend> SessionPool<DB> {
 
     pub(crate) fn settings(&self) -> Settings {
         self.shared.links.manager().settings
+    }
+
+    pub(crate) fn retry_budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.shared.budget)
     }
 
     /// The pool in figures, of this moment. Takes two short locks, waits for nothing.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::retry::RetryBudget;
+
 /// How long a write session waits for SQLite's lock, the queue of this process included.
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -52,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) keepalive: Option<Duration>,
     /// 500 ms as in HikariCP: a connection that answered just now is not asked again.
     pub(crate) ping_after: Duration,
+    /// 500 tokens, 14 a retry.
+    pub(crate) retry_budget: RetryBudget,
     /// Whether PostgreSQL is told who holds a connection: 2 to 3 % of a small transaction.
     pub(crate) application_name: bool,
 }
@@ -83,6 +87,7 @@ impl Default for Settings {
             max_lifetime: Some(Duration::from_mins(30)),
             keepalive: Some(Duration::from_mins(2)),
             ping_after: Duration::from_millis(500),
+            retry_budget: RetryBudget::default(),
             application_name: true,
         }
     }

@@ -1,10 +1,12 @@
 //! What one call has tried, and whether it tries again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::backoff::Reconnect;
+use super::budget::Budget;
 use super::policy::RetryPolicy;
 use crate::error::{AttemptError, Category, Classify, Fault, Outcome, Phase, Retry};
 
@@ -18,6 +20,10 @@ pub(crate) struct Retrying {
     once_used: bool,
     reconnect: Reconnect,
     errors: Vec<AttemptError>,
+    /// The pool's, for a call that has one.
+    budget: Option<Arc<Budget>>,
+    /// Whether the latest retry was paid for.
+    paid: bool,
 }
 
 /// How an attempt failed.
@@ -47,6 +53,8 @@ enum Reason {
     OnceUsed,
     /// `max` attempts were made.
     Exhausted,
+    /// The calls of the pool have retried too much of late, with too little success.
+    OverBudget,
     /// The next attempt would start after `within`, or after the deadline.
     OutOfTime,
 }
@@ -78,7 +86,32 @@ impl Retrying {
             once_used: false,
             reconnect: Reconnect::new(),
             errors: Vec::new(),
+            budget: None,
+            paid: false,
         }
+    }
+
+    /// Retries are paid from this budget.
+    pub(crate) fn paid_from(mut self, budget: Arc<Budget>) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// The call has succeeded.
+    pub(crate) fn succeeded(&self) {
+        if let Some(budget) = &self.budget {
+            budget.refill(self.paid);
+        }
+    }
+
+    /// Pays for a retry after a failure of this category; `false` where the budget does not allow it.
+    fn pay(&mut self, category: Category) -> bool {
+        let Some(budget) = self.budget.as_ref().filter(|_| Budget::charges(category)) else {
+            self.paid = false;
+            return true;
+        };
+        self.paid = budget.pay();
+        self.paid
     }
 
     /// The attempt that ran in a session ended in this error, and the session has ended as well: what it did not
@@ -181,6 +214,9 @@ impl Retrying {
         let within = self.policy.time_limit().unwrap_or(Duration::MAX);
         if elapsed.saturating_add(wait) > within || wait >= left {
             return Decision::GiveUp(Reason::OutOfTime);
+        }
+        if !self.pay(category) {
+            return Decision::GiveUp(Reason::OverBudget);
         }
         Decision::Again(wait)
     }

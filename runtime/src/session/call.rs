@@ -87,9 +87,13 @@ impl<DB: Backend> Call<'_, DB> {
     /// Retries under a policy made at run time.
     #[must_use]
     pub fn retrying(mut self, policy: RetryPolicy) -> Self {
-        let is_outermost = matches!(self.origin, Origin::Pool(_));
-        self.state.retrying =
-            (is_outermost && policy.max_attempts() > 1).then(|| Box::new(Retrying::new(policy)));
+        self.state.retrying = match &self.origin {
+            Origin::Pool(pool) if policy.max_attempts() > 1 => {
+                let retrying = Retrying::new(policy).paid_from(pool.retry_budget());
+                Some(Box::new(retrying))
+            }
+            Origin::Pool(_) | Origin::Session(_) => None,
+        };
         self.state.verifies = policy.unknown().verify;
         self
     }
@@ -160,6 +164,9 @@ impl State {
     }
 
     pub(super) fn answered<T, E: Classify>(&self, result: Result<T, E>) -> Result<T, E> {
+        if let (Ok(_), Some(retrying)) = (&result, &self.retrying) {
+            retrying.succeeded();
+        }
         self.entry
             .answered(result.as_ref().err().and_then(Classify::category));
         result

@@ -20,7 +20,7 @@ mod postgres {
         let pool = place.builder(2).keepalive(TICK).connect().await.unwrap();
         let session: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
         let open: Vec<i64> = sqlx::query_scalar(
-            "SELECT pid::bigint FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND pid <> $2::int",
+            "SELECT pid::bigint FROM pg_stat_activity WHERE usename = $1 AND pid <> $2::int",
         )
         .bind(&place.name)
         .bind(session)

@@ -114,7 +114,8 @@ each_database! {
     #[tokio::test]
     async fn each_strategy_waits_as_it_says() {
         let place = Place::new().await;
-        let pool = place.pool(1).await;
+        // Fifty attempts are more than a pool in trouble is given.
+        let pool = place.builder(1).retry_budget(steadfast::RetryBudget::unlimited()).connect().await.unwrap();
         // No body sends anything: all that passes is the waits.
         let clock = Clock::stop();
         clock.leap();

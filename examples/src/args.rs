@@ -25,7 +25,8 @@ pub struct Args {
     pub seed: Option<u64>,
 
     /// In how many calls out of a hundred something is done to them: dropped, made to panic, made to fail, or robbed
-    /// of a nested call half-way.
+    /// of a nested call half-way. A call that ends before that hands it on to another that nothing is planned for, so
+    /// above 50 not all of it comes about.
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub chaos: u8,
 }

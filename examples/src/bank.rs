@@ -116,7 +116,7 @@ impl Bank {
     /// The bank at the URL that was given, or in a temporary SQLite file. Nothing is opened yet.
     ///
     /// # Errors
-    /// If the URL is of no known kind, or there is no place for a temporary file.
+    /// If the URL is of no known kind or names no file of SQLite, or there is no place for a temporary file.
     pub fn find(args: &Args) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
         let (url, folder) = if let Some(url) = &args.url {
@@ -129,9 +129,13 @@ impl Bank {
                 Some(folder),
             )
         };
+        let engine = Engine::of(&url)?;
+        if engine == Engine::Sqlite {
+            refuse_memory(&url)?;
+        }
         Ok(Self {
-            engine: Engine::of(&url)?,
             url,
+            engine,
             folder,
         })
     }
@@ -213,4 +217,16 @@ impl Bank {
             .await?;
         connection.close().await
     }
+}
+
+/// Nobody but its own pool sees a database in memory, or one without a name, and the books are checked by somebody else.
+fn refuse_memory(url: &str) -> anyhow::Result<()> {
+    let (named, options) = url.split_once('?').unwrap_or((url, ""));
+    let named = named.trim_start_matches("sqlite:").trim_start_matches("//");
+    anyhow::ensure!(
+        !named.is_empty() && named != ":memory:" && !options.contains("mode=memory"),
+        "a SQLite database in memory is seen by its own pool alone, and the books are checked over a plain connection: \
+         give a file, or leave `--url` out for a temporary one"
+    );
+    Ok(())
 }

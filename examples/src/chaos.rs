@@ -1,5 +1,6 @@
-//! What is done to a call, drawn from the seed before the call starts.
+//! What is done to a call, drawn from the seed before the call starts. A call that ends before it is done hands it on.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -70,6 +71,16 @@ impl Mischief {
         }
     }
 
+    /// The same for another call, when the one that it was meant for ended first.
+    pub(crate) fn sooner(self) -> Self {
+        match self {
+            Self::DropAfterPolls(share) => Self::DropAfterPolls(share / 2.0),
+            Self::DropAfterTime(share) => Self::DropAfterTime(share / 2.0),
+            Self::DropMemo(polls) => Self::DropMemo(polls.div_ceil(2)),
+            other => other,
+        }
+    }
+
     /// Stands in the body of a transfer.
     ///
     /// # Errors
@@ -109,9 +120,15 @@ impl Mischief {
         };
         if answer.is_none() {
             MEMOS_DROPPED.fetch_add(1, Relaxed);
+            let _ = MEMO_DROPPED.try_with(|dropped| dropped.set(true));
         }
         answer
     }
+}
+
+tokio::task_local! {
+    /// Whether the call that runs in this task has lost its nested call.
+    static MEMO_DROPPED: Cell<bool>;
 }
 
 /// Nested calls that were dropped before they answered.
@@ -121,7 +138,14 @@ pub(crate) fn memos_dropped() -> u64 {
     MEMOS_DROPPED.load(Relaxed)
 }
 
-/// How a call ended, seen from outside.
+/// What was seen of a call from outside.
+pub(crate) struct Watched<T> {
+    pub(crate) ending: Ending<T>,
+    pub(crate) polls: u64,
+    pub(crate) memo_dropped: bool,
+}
+
+/// How a call ended.
 pub(crate) enum Ending<T> {
     Answered(T),
     Panicked { on_purpose: bool },
@@ -165,8 +189,24 @@ impl Usual {
     }
 }
 
-/// Polls `call` until it answers, panics, or has to be dropped; says also how often it was polled.
+/// Polls `call` until it answers, panics, or has to be dropped.
 pub(crate) async fn watch<T>(
+    call: impl Future<Output = T>,
+    mischief: Mischief,
+    usual: &Usual,
+) -> Watched<T> {
+    let watched = async {
+        let (ending, polls) = poll_until_its_end(call, mischief, usual).await;
+        Watched {
+            ending,
+            polls,
+            memo_dropped: MEMO_DROPPED.with(Cell::get),
+        }
+    };
+    MEMO_DROPPED.scope(Cell::new(false), watched).await
+}
+
+async fn poll_until_its_end<T>(
     call: impl Future<Output = T>,
     mischief: Mischief,
     usual: &Usual,

@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) fn faults(args: &Args, bank: &Bank, tally: &Tally, conflicts: u64) -> Vec<Check> {
     let count = |fate| tally.fates.get(&fate).copied().unwrap_or_default();
     let mut faults = vec![
+        ("calls that something was done to", tally.struck),
         ("calls dropped", count(Fate::Dropped)),
         ("calls that panicked", count(Fate::Panicked)),
         ("calls that failed on purpose", count(Fate::Failed)),

@@ -1,6 +1,6 @@
 //! Many tasks that ask for transfers at once, and what became of each call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,6 +99,8 @@ pub struct Tally {
     pub(crate) refused: Vec<i64>,
     /// Incidents whose insert answered `Ok`.
     pub(crate) incidents: Vec<i64>,
+    /// Calls that something was done to.
+    pub(crate) struck: u64,
     pub(crate) latency: Latency,
     pub(crate) took: Duration,
 }
@@ -107,6 +109,7 @@ pub struct Tally {
 struct Share {
     calls: Vec<(i64, Fate, Duration)>,
     incidents: Vec<i64>,
+    struck: u64,
 }
 
 struct Plan {
@@ -174,6 +177,7 @@ pub async fn run<B: Branch>(branch: Arc<B>, args: &Args) -> Tally {
     for task in tasks {
         let share = task.await.expect("a task of the workload panicked");
         tally.incidents.extend(share.incidents);
+        tally.struck += share.struck;
         for (id, fate, took) in share.calls {
             match fate {
                 Fate::Committed => {
@@ -196,12 +200,22 @@ pub async fn run<B: Branch>(branch: Arc<B>, args: &Args) -> Tally {
 async fn work<B: Branch>(branch: Arc<B>, plan: Arc<Plan>) -> Share {
     let mut share = Share::default();
     let mut stuck = plan.stuck.subscribe();
-    while let Some(order) = plan.next() {
+    // What was planned for calls that ended first.
+    let mut escaped = VecDeque::new();
+    while let Some(mut order) = plan.next() {
+        if order.mischief == Mischief::None {
+            order.mischief = escaped.pop_front().unwrap_or(Mischief::None);
+        }
         let started = Instant::now();
-        let fate = tokio::select! {
-            fate = call(branch.as_ref(), &plan, order, &mut share.incidents) => fate,
-            _ = stuck.wait_for(|stuck| *stuck) => Fate::Stuck,
+        let (fate, was_struck) = tokio::select! {
+            ended = call(branch.as_ref(), &plan, order, &mut share.incidents) => ended,
+            _ = stuck.wait_for(|stuck| *stuck) => (Fate::Stuck, false),
         };
+        if was_struck {
+            share.struck += 1;
+        } else if order.mischief != Mischief::None {
+            escaped.push_back(order.mischief.sooner());
+        }
         let gone = fate == Fate::Stuck;
         share.calls.push((order.id, fate, started.elapsed()));
         if gone {
@@ -212,11 +226,16 @@ async fn work<B: Branch>(branch: Arc<B>, plan: Arc<Plan>) -> Share {
     share
 }
 
-/// One call, and the note about it if it did not go through.
-async fn call<B: Branch>(branch: &B, plan: &Plan, order: Order, incidents: &mut Vec<i64>) -> Fate {
+/// One call, and the note about it if it did not go through. Says also whether something was done to it.
+async fn call<B: Branch>(
+    branch: &B,
+    plan: &Plan,
+    order: Order,
+    incidents: &mut Vec<i64>,
+) -> (Fate, bool) {
     let started = Instant::now();
-    let (ending, polls) = chaos::watch(branch.transfer(order), order.mischief, &plan.usual).await;
-    let fate = match ending {
+    let watched = chaos::watch(branch.transfer(order), order.mischief, &plan.usual).await;
+    let fate = match watched.ending {
         Ending::Answered(Ok(())) => Fate::Committed,
         Ending::Answered(Err(Refusal::TooLittleMoney)) => Fate::TooLittleMoney,
         Ending::Answered(Err(Refusal::OnPurpose)) => Fate::Failed,
@@ -226,8 +245,10 @@ async fn call<B: Branch>(branch: &B, plan: &Plan, order: Order, incidents: &mut 
         Ending::Panicked { on_purpose: false } => Fate::Bug,
         Ending::Dropped => Fate::Dropped,
     };
+    let was_struck =
+        watched.memo_dropped || matches!(fate, Fate::Dropped | Fate::Panicked | Fate::Failed);
     match fate {
-        Fate::Committed => plan.usual.learn(polls, started.elapsed()),
+        Fate::Committed => plan.usual.learn(watched.polls, started.elapsed()),
         Fate::TooLittleMoney => {}
         _ => {
             if branch.note_incident(order.id).await.is_ok() {
@@ -235,7 +256,7 @@ async fn call<B: Branch>(branch: &B, plan: &Plan, order: Order, incidents: &mut 
             }
         }
     }
-    fate
+    (fate, was_struck)
 }
 
 async fn end_if_stuck(plan: Arc<Plan>) {

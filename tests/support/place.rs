@@ -89,14 +89,18 @@ macro_rules! server_place {
     ($url:literal) => {
         place!();
 
+        /// The server that the tests share.
+        pub fn server_url() -> String {
+            std::env::var($url).expect(concat!(
+                "run the tests with `cargo xtask test`: ",
+                $url,
+                " is not set"
+            ))
+        }
+
         impl Place {
             pub async fn new() -> Self {
-                let server = std::env::var($url).expect(concat!(
-                    "run the tests with `cargo xtask test`: ",
-                    $url,
-                    " is not set"
-                ));
-                Self::on(&server).await
+                Self::on(&server_url()).await
             }
 
             pub fn builder(&self, max: u32) -> steadfast::PoolBuilder<Db> {

@@ -39,12 +39,17 @@ impl Place {
     pub async fn on(server: &str) -> Self {
         let name = format!("t{:016x}", fastrand::u64(..));
         let mut admin = PgConnection::connect(server).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {name}")))
-            .execute(&mut admin)
-            .await
-            .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "CREATE SCHEMA {name}; CREATE ROLE {name} SUPERUSER LOGIN"
+        )))
+        .execute(&mut admin)
+        .await
+        .unwrap();
         admin.close().await.unwrap();
-        let url = format!("{server}?application_name={name}&options[search_path]={name}");
+        // A user of its own: how others tell this place's connections from theirs, whatever names sessions give themselves.
+        let (scheme, rest) = server.split_once("://").unwrap();
+        let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+        let url = format!("{scheme}://{name}@{rest}?options[search_path]={name}");
         let plain_url = format!("{server}?application_name=plain&options[search_path]={name}");
         let plain = sqlx::postgres::PgPoolOptions::new()
             .max_connections(3)
@@ -60,17 +65,19 @@ impl Place {
 
     /// Transactions that connections of this place have open on the server.
     pub async fn open_transactions(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND xact_start IS NOT NULL")
-            .bind(&self.name)
-            .fetch_one(&self.plain)
-            .await
-            .unwrap()
+        sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND xact_start IS NOT NULL",
+        )
+        .bind(&self.name)
+        .fetch_one(&self.plain)
+        .await
+        .unwrap()
     }
 
     /// Whether the server runs a slow statement for this place.
     pub async fn runs_slow(&self) -> bool {
         sqlx::query_scalar(
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND state = 'active' AND query LIKE '%pg_sleep%'",
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = $1 AND state = 'active' AND query LIKE '%pg_sleep%'",
         )
         .bind(&self.name)
         .fetch_one(&self.plain)
@@ -81,7 +88,7 @@ impl Place {
     /// Cancels the slow statement of this place from outside.
     pub async fn cancel_slow(&self) {
         let cancelled: i64 = sqlx::query_scalar(
-            "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE $1 || '%' AND query LIKE '%pg_sleep%'",
+            "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE usename = $1 AND query LIKE '%pg_sleep%'",
         )
         .bind(&self.name)
         .fetch_one(&self.plain)
@@ -108,13 +115,11 @@ impl Place {
 
     /// Connections that this place's pools have open on the server.
     pub async fn connections(&self) -> i64 {
-        sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE $1 || '%'",
-        )
-        .bind(&self.name)
-        .fetch_one(&self.plain)
-        .await
-        .unwrap()
+        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
+            .bind(&self.name)
+            .fetch_one(&self.plain)
+            .await
+            .unwrap()
     }
 
     /// Ends connections from outside, and waits until they are gone.
@@ -131,7 +136,7 @@ impl Place {
 
     /// The same for all that this place's pools have open.
     pub async fn kill_all(&self) {
-        let killed: i64 = sqlx::query_scalar("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name LIKE $1 || '%'")
+        let killed: i64 = sqlx::query_scalar("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = $1")
             .bind(&self.name)
             .fetch_one(&self.plain)
             .await

@@ -266,6 +266,11 @@ pub trait Driver: Database + Sized {
     /// Settings of the connection are in doubt: the next `begin` sends them all.
     fn forget_settings(_tag: &mut Self::Tag) {}
 
+    /// What keeps a connection from being opened, where more can be found out than the driver says.
+    fn diagnose(_options: &Options<Self>, _error: &sqlx::Error) -> Option<&'static str> {
+        None
+    }
+
     /// Stops the running statement from within this process, where that is possible.
     fn interrupt(_tag: &Self::Tag) {}
 

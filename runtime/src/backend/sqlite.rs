@@ -8,6 +8,7 @@
 //! short and waiting is done on the async side.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -109,6 +110,11 @@ impl Driver for Sqlite {
             .starts_with(IN_MEMORY)
     }
 
+    fn diagnose(options: &Options<Self>, error: &sqlx::Error) -> Option<&'static str> {
+        // SQLITE_CANTOPEN, whatever the reason.
+        (primary_code(error) == Some(14)).then(|| look_at(options.get_filename()))?
+    }
+
     fn write_gate(options: &Options<Self>) -> Option<String> {
         // Two spellings of one file are one database, also while the file is not there yet.
         let name = options.get_filename();
@@ -192,13 +198,9 @@ impl Driver for Sqlite {
     }
 
     fn is_busy(error: &sqlx::Error) -> bool {
-        // The primary code is the low byte: 5 is SQLITE_BUSY, 6 SQLITE_LOCKED. 517 is
-        // SQLITE_BUSY_SNAPSHOT: waiting does not mend that one.
-        let sqlx::Error::Database(error) = error else {
-            return false;
-        };
-        let code = error.code().and_then(|code| code.parse::<u32>().ok());
-        code.is_some_and(|code| matches!(code & 0xff, 5 | 6) && code != 517)
+        // 5 is SQLITE_BUSY, 6 SQLITE_LOCKED. Waiting does not mend 517, SQLITE_BUSY_SNAPSHOT, nor a bare 6, which is the
+        // connection's own doing.
+        code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6) && !matches!(code, 517 | 6))
     }
 
     fn again(statement: &Statement<Self>) -> Option<Statement<Self>> {
@@ -225,6 +227,38 @@ impl Driver for Sqlite {
     fn terminate(_tag: &SqliteTag) -> Option<String> {
         None
     }
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let sqlx::Error::Database(error) = error else {
+        return None;
+    };
+    error.code()?.parse().ok()
+}
+
+/// The low byte of the extended code.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    code(error).map(|code| code & 0xff)
+}
+
+/// What is wrong with a file that cannot be opened, and what to do.
+fn look_at(name: &Path) -> Option<&'static str> {
+    if name.to_string_lossy().starts_with("file:") {
+        // A URI may say anything behind its path.
+        return None;
+    }
+    Some(match (name.metadata(), name.parent()) {
+        (Ok(found), _) if found.is_dir() => "the path names a folder; name a file in it",
+        (Ok(_), _) => {
+            "the file is there; see that this process may read and write it and its folder"
+        }
+        (Err(_), Some(folder)) if folder != Path::new("") && !folder.is_dir() => {
+            "the folder of the file does not exist; make it first"
+        }
+        (Err(_), _) => {
+            "there is no such file, or its folder may not be written; `?mode=rwc`, or `create_if_missing(true)`, makes the file"
+        }
+    })
 }
 
 /// What the names of databases in memory begin with; SQLite shares those that begin with a slash.

@@ -100,7 +100,7 @@ impl Error {
 
     /// One friendly sentence that may be shown to anybody: it contains no SQL, no name of the schema and no value.
     pub fn user_message(&self) -> &'static str {
-        wording::user_message(self.0.category, self.0.outcome)
+        wording::user_message(self.0.category, self.0.outcome, self.0.words())
     }
 
     /// The error of the driver, where there is one.
@@ -236,6 +236,10 @@ impl Error {
         self.0.retry = Retry::of(category);
     }
 
+    pub(crate) fn set_help(&mut self, help: &'static str) {
+        self.0.help = Some(help.into());
+    }
+
     pub(crate) fn set_operation(&mut self, operation: &'static str) {
         self.0.operation = Some(operation);
     }
@@ -309,7 +313,10 @@ impl fmt::Display for Said<'_> {
                 said.message()
             )?;
         } else {
-            let (headline, place) = (wording::headline(node.category), wording::place(node.phase));
+            let headline = node
+                .words()
+                .map_or(wording::headline(node.category), |words| words.headline);
+            let place = wording::place(node.phase);
             write!(formatter, "{headline}{place}: {}", said.message())?;
         }
         match said.code() {
@@ -331,7 +338,12 @@ impl fmt::Display for Error {
             (None, _) if node.doomed => formatter
                 .write_str("; return that error, or run what may fail inside `savepoint`")?,
             (None, _) if node.message.is_none() => {
-                write!(formatter, "; {}", wording::help(node.category, node.phase))?;
+                let help = node
+                    .words()
+                    .map_or(wording::help(node.category, node.phase), |words| {
+                        words.help(node.phase)
+                    });
+                write!(formatter, "; {help}")?;
             }
             (None, _) => {}
         }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use sqlx::error::DatabaseError;
 
+use super::wording::Words;
+
 /// The code of an error, and what it names of the schema.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts<'a> {
@@ -12,6 +14,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) table: Option<&'a str>,
     /// Several columns are separated by a comma and a space.
     pub(crate) column: Option<Cow<'a, str>>,
+    /// What is said of it in place of the words of its category.
+    pub(crate) words: Option<&'static Words>,
 }
 
 impl<'a> Facts<'a> {
@@ -50,6 +54,7 @@ impl<'a> Facts<'a> {
             constraint: error.constraint(),
             table: error.table(),
             column: None,
+            words: None,
         }
     }
 
@@ -97,6 +102,7 @@ mod tests {
             constraint,
             table,
             column: column.map(Cow::Borrowed),
+            words: None,
         }
     }
 

@@ -25,6 +25,16 @@ mod tests;
 mod verdict;
 mod wording;
 
+/// The lines of the code tables.
+pub mod codes {
+    #[cfg(feature = "mysql")]
+    pub use super::mysql::lines as mysql;
+    #[cfg(feature = "postgres")]
+    pub use super::postgres::lines as postgres;
+    #[cfg(feature = "sqlite")]
+    pub use super::sqlite::lines as sqlite;
+}
+
 pub use attempts::AttemptError;
 pub use category::{Category, Group, Integrity};
 pub use classify::{Classify, ManagedError};

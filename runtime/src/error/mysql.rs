@@ -19,7 +19,7 @@ struct Code(u16, Category, Retry, AtCommit, Ends);
 
 /// Sorted by number. What is 2000 and above and below 3000 comes from client libraries and proxies.
 #[rustfmt::skip]
-const CODES: [Code; 99] = [
+const CODES: [Code; 102] = [
     Code(1015, Resource, Retry::Never, Unknown, Nothing),                            // ER_CANT_LOCK
     Code(1020, Conflict, Retry::Yes, RolledBack, Transaction),                       // ER_CHECKREAD: MariaDB's innodb_snapshot_isolation
     Code(1021, Resource, Retry::Never, Unknown, Nothing),                            // ER_DISK_FULL
@@ -39,6 +39,7 @@ const CODES: [Code; 99] = [
     Code(1045, Access, Retry::Never, Unknown, Nothing),                              // ER_ACCESS_DENIED_ERROR
     Code(1047, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_UNKNOWN_COM_ERROR: a Galera node outside its cluster
     Code(1048, Category::Integrity(NotNull), Retry::Never, RolledBack, Nothing),     // ER_BAD_NULL_ERROR
+    Code(1052, Programming, Retry::Never, Unknown, Nothing),                         // ER_NON_UNIQ_ERROR: an ambiguous column, SQLSTATE 23000
     Code(1053, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_SERVER_SHUTDOWN
     Code(1054, Programming, Retry::Never, Unknown, Nothing),                         // ER_BAD_FIELD_ERROR
     Code(1062, Category::Integrity(Unique), Retry::Never, RolledBack, Nothing),      // ER_DUP_ENTRY
@@ -120,17 +121,19 @@ const CODES: [Code; 99] = [
     Code(4025, Category::Integrity(Check), Retry::Never, RolledBack, Nothing),       // ER_CONSTRAINT_FAILED (MariaDB, SQLSTATE 23000)
     Code(4031, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_CLIENT_INTERACTION_TIMEOUT
     Code(4036, Data, Retry::Never, Unknown, Nothing),                                // ER_JSON_BAD_CHR (MariaDB)
+    Code(4037, Data, Retry::Never, Unknown, Nothing),                                // ER_JSON_EOS (MariaDB)
+    Code(4038, Data, Retry::Never, Unknown, Nothing),                                // ER_JSON_SYNTAX (MariaDB)
     Code(4151, Access, Retry::Never, Unknown, Ends::Connection),                     // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
 ];
 
 struct Class(&'static str, Category, Retry, AtCommit, Ends);
 
-/// What the SQLSTATE says of the other numbers; sorted. Classes that are not here are mistakes of the code.
+/// What the SQLSTATE says of the other numbers; sorted. Classes that are not here are mistakes of the code; 21 is one,
+/// where too many columns are counted as well as too many rows.
 #[rustfmt::skip]
-const CLASSES: [Class; 8] = [
+const CLASSES: [Class; 7] = [
     Class("02", NotFound, Retry::Never, Unknown, Nothing),                            // no data
     Class("08", Connection, Retry::Yes, Unknown, Ends::Connection),                   // connection exception
-    Class("21", TooManyRows, Retry::Never, Unknown, Nothing),                         // cardinality violation
     Class("22", Data, Retry::Never, Unknown, Nothing),                                // data exception
     Class("23", Category::Integrity(Check), Retry::Never, RolledBack, Nothing),       // integrity constraint violation
     Class("28", Access, Retry::Never, Unknown, Nothing),                              // invalid authorization
@@ -138,13 +141,24 @@ const CLASSES: [Class; 8] = [
     Class("70", Cancelled, Retry::Never, Unknown, Nothing),                           // interrupted
 ];
 
-pub(super) fn verdict(number: u16, sqlstate: Option<&str>) -> Verdict {
+/// The lines of the table: code or class, and category.
+pub fn lines() -> impl Iterator<Item = (String, Category)> {
+    let classes = CLASSES.iter().map(|row| (row.0.to_owned(), row.1));
+    CODES
+        .iter()
+        .map(|row| (row.0.to_string(), row.1))
+        .chain(classes)
+}
+
+pub(super) fn verdict(number: u16, sqlstate: Option<&str>, message: &str) -> Verdict {
     let known = CODES
         .binary_search_by_key(&number, |row| row.0)
         .map(|found| &CODES[found]);
     match known {
         // MySQL uses MariaDB's number for something else.
         Ok(Code(4025, ..)) if sqlstate != Some("23000") => of_class(sqlstate),
+        // Any option may stand in its way; the name of the option is never translated.
+        Ok(Code(1290, ..)) if !message.contains("read-only") => of_class(sqlstate),
         Ok(&Code(_, category, retry, at_commit, ends)) => Verdict {
             category,
             retry,
@@ -298,17 +312,37 @@ mod tests {
                 at_commit,
                 ends,
             };
-            assert_eq!(verdict(number, Some("23000")), expected, "{number}");
+            assert_eq!(
+                verdict(number, Some("23000"), "--read-only"),
+                expected,
+                "{number}"
+            );
         }
     }
 
     #[test]
+    fn an_option_in_the_way_is_told_from_a_server_that_takes_no_writes() {
+        let prevented = |option: &str| {
+            let message = format!(
+                "The MariaDB server is running with the {option} option so it cannot execute this statement"
+            );
+            verdict(1290, Some("HY000"), &message).category
+        };
+        assert_eq!(prevented("--read-only"), ReadOnly);
+        assert_eq!(prevented("--super-read-only"), ReadOnly);
+        assert_eq!(prevented("--secure-file-priv"), Programming);
+    }
+
+    #[test]
     fn the_sqlstate_speaks_for_what_has_no_line() {
-        assert_eq!(verdict(4025, Some("HY000")).category, Programming);
-        assert_eq!(verdict(9999, Some("22001")).category, Data);
-        assert_eq!(verdict(9999, Some("40000")).ends, Transaction);
-        assert_eq!(verdict(9999, Some("")).category, Programming);
-        assert_eq!(verdict(9999, None).category, Programming);
+        assert_eq!(verdict(4025, Some("HY000"), "").category, Programming);
+        assert_eq!(verdict(9999, Some("22001"), "").category, Data);
+        assert_eq!(verdict(9999, Some("40000"), "").ends, Transaction);
+        assert_eq!(verdict(9999, Some(""), "").category, Programming);
+        assert_eq!(verdict(9999, None, "").category, Programming);
+        // A wrong number of columns, and an ambiguous one.
+        assert_eq!(verdict(1136, Some("21S01"), "").category, Programming);
+        assert_eq!(verdict(1052, Some("23000"), "").category, Programming);
     }
 
     #[test]

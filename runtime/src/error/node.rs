@@ -9,6 +9,7 @@ use super::category::Category;
 use super::outcome::{Outcome, Phase};
 use super::summary::Summary;
 use super::verdict::Retry;
+use super::wording::Words;
 use crate::ledger::Token;
 
 /// The truth of an error, and the first link of its `source()` chain.
@@ -48,6 +49,11 @@ impl Cause {
 }
 
 impl Node {
+    /// What the code says more exactly than the category does.
+    pub(super) fn words(&self) -> Option<&'static Words> {
+        self.summary.as_ref()?.words(self.category)
+    }
+
     pub(super) fn is_retryable(&self) -> bool {
         self.retry != Retry::Never && matches!(self.outcome, Outcome::NotSent | Outcome::RolledBack)
     }

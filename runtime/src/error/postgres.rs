@@ -103,6 +103,15 @@ const CLASSES: [Class; 17] = [
     Class("XX", Internal, Retry::Never, Proof::Severity),                   // internal error
 ];
 
+/// The lines of the table: code or class, and category.
+pub fn lines() -> impl Iterator<Item = (String, Category)> {
+    let classes = CLASSES.iter().map(|row| (row.0.to_owned(), row.1));
+    CODES
+        .iter()
+        .map(|row| (row.0.to_owned(), row.1))
+        .chain(classes)
+}
+
 /// The parts of an answer that the judgement rests on.
 #[derive(Debug, Clone, Copy)]
 struct Answer<'a> {
@@ -129,6 +138,7 @@ pub(super) fn facts(error: &PgDatabaseError) -> Facts<'_> {
         constraint: error.constraint(),
         table: error.table(),
         column: error.column().map(Into::into),
+        words: None,
     }
 }
 
@@ -158,6 +168,19 @@ fn judge(answer: Answer<'_>) -> Verdict {
             ends: Ends::Connection,
             ..verdict
         },
+        // The server's own answer to a statement whose `$1` got no value; the connection is well.
+        "08P01" if answer.routine == Some("exec_bind_message") && !answer.fatal => Verdict {
+            category: Programming,
+            retry: Retry::Never,
+            at_commit: AtCommit::RolledBack,
+            ends: Ends::Level,
+        },
+        // Two transactions changed one row of the catalogue: GRANT and GRANT, ANALYZE and ALTER.
+        "XX000" if answer.message.starts_with(CATALOGUE_RACE) => Verdict {
+            category: Conflict,
+            retry: Retry::Yes,
+            ..verdict
+        },
         "57014" if answer.message.contains("timeout") => Verdict {
             category: Timeout,
             ..verdict
@@ -165,6 +188,9 @@ fn judge(answer: Answer<'_>) -> Verdict {
         _ => verdict,
     }
 }
+
+/// Internal messages of the server are never translated.
+const CATALOGUE_RACE: &str = "tuple concurrently ";
 
 fn is_stale_plan(answer: Answer<'_>) -> bool {
     answer.routine == Some("RevalidateCachedQuery")
@@ -281,6 +307,51 @@ mod tests {
             assert_eq!(error(row.0).ends, expected, "{}", row.0);
             assert_eq!(fatal(row.0).ends, Ends::Connection, "{}", row.0);
         }
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_told_from_a_pooler_that_lost_its_server() {
+        let answer = |message, routine| {
+            judge(Answer {
+                code: "08P01",
+                fatal: false,
+                message,
+                routine,
+            })
+        };
+        let unbound = answer(
+            "Binden-Nachricht enthält 0 Parameter",
+            Some("exec_bind_message"),
+        );
+        assert_eq!(
+            (unbound.category, unbound.retry, unbound.ends),
+            (Programming, Retry::Never, Ends::Level)
+        );
+        let pooler = answer("server conn crashed?", None);
+        assert_eq!(
+            (pooler.category, pooler.retry, pooler.ends),
+            (Connection, Retry::Once, Ends::Connection)
+        );
+    }
+
+    #[test]
+    fn a_race_in_the_catalogue_is_a_conflict() {
+        let internal = |message| {
+            judge(Answer {
+                code: "XX000",
+                fatal: false,
+                message,
+                routine: None,
+            })
+        };
+        for message in ["tuple concurrently updated", "tuple concurrently deleted"] {
+            let verdict = internal(message);
+            assert_eq!(
+                (verdict.category, verdict.retry, verdict.at_commit),
+                (Conflict, Retry::Yes, AtCommit::RolledBack)
+            );
+        }
+        assert_eq!(internal("could not open relation").category, Internal);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Source: the page "Result and Error Codes" of `SQLite`, whose names stand beside the codes. An error here takes the
 //! statement alone; where `SQLite` rolls back by itself (full disk, I/O error, `OR ROLLBACK`), its rollback hook tells.
 
+mod file;
+
 use std::borrow::Cow;
 
 use sqlx::error::DatabaseError;
@@ -26,7 +28,8 @@ const CODES: [Code; 41] = [
     Code(3, Access, Retry::Never, StillOpen, Nothing),                               // SQLITE_PERM
     Code(4, Cancelled, Retry::Never, StillOpen, Nothing),                            // SQLITE_ABORT
     Code(5, Conflict, Retry::Yes, StillOpen, Nothing),                               // SQLITE_BUSY
-    Code(6, LockTimeout, Retry::Yes, StillOpen, Nothing),                            // SQLITE_LOCKED
+    // Somebody else's lock has a code of its own (262): this one is the connection's own doing, and no wait ends it.
+    Code(6, Programming, Retry::Never, StillOpen, Nothing),                          // SQLITE_LOCKED
     Code(7, Resource, Retry::Never, StillOpen, Nothing),                             // SQLITE_NOMEM
     Code(8, ReadOnly, Retry::Never, StillOpen, Nothing),                             // SQLITE_READONLY
     Code(9, Cancelled, Retry::Never, StillOpen, Nothing),                            // SQLITE_INTERRUPT
@@ -66,6 +69,11 @@ const CODES: [Code; 41] = [
     Code(3091, Data, Retry::Never, StillOpen, Nothing),                              // SQLITE_CONSTRAINT_DATATYPE
 ];
 
+/// The lines of the table: code, and category.
+pub fn lines() -> impl Iterator<Item = (String, Category)> {
+    CODES.iter().map(|row| (row.0.to_string(), row.1))
+}
+
 /// The extended code, which the driver gives as text.
 pub(super) fn extended_code(error: &dyn DatabaseError) -> u32 {
     error
@@ -100,6 +108,7 @@ pub(super) fn verdict(extended: u32) -> Verdict {
 pub(super) fn facts(extended: u32, message: &str) -> Facts<'_> {
     let mut facts = Facts {
         code: Some(Cow::Owned(extended.to_string())),
+        words: file::words(extended),
         ..Facts::default()
     };
     let Some((rule, named)) = message.split_once(" constraint failed: ") else {
@@ -148,7 +157,7 @@ mod tests {
         (261, Conflict, Retry::Yes, StillOpen),
         (773, Conflict, Retry::Yes, StillOpen),
         (517, Conflict, Retry::Yes, StillOpen),
-        (6, LockTimeout, Retry::Yes, StillOpen),
+        (6, Programming, Retry::Never, StillOpen),
         (262, LockTimeout, Retry::Yes, StillOpen),
         (518, LockTimeout, Retry::Yes, StillOpen),
         (9, Cancelled, Retry::Never, StillOpen),
@@ -165,6 +174,20 @@ mod tests {
         (1299, Category::Integrity(NotNull), Retry::Never, StillOpen),
         (275, Category::Integrity(Check), Retry::Never, StillOpen),
         (531, Programming, Retry::Never, RolledBack),
+        // What cannot be provoked; tests/codes/sqlite.rs has the reasons.
+        (2, Internal, Retry::Never, StillOpen),
+        (3, Access, Retry::Never, StillOpen),
+        (4, Cancelled, Retry::Never, StillOpen),
+        (12, Programming, Retry::Never, StillOpen),
+        (15, Conflict, Retry::Yes, StillOpen),
+        (17, Conflict, Retry::Once, StillOpen),
+        (21, Internal, Retry::Never, StillOpen),
+        (22, Resource, Retry::Never, StillOpen),
+        (23, Access, Retry::Never, StillOpen),
+        (25, Programming, Retry::Never, StillOpen),
+        (516, Cancelled, Retry::Never, RolledBack),
+        (2323, Category::Integrity(Check), Retry::Never, StillOpen),
+        (2835, Category::Integrity(Check), Retry::Never, StillOpen),
     ];
 
     #[test]
@@ -178,7 +201,11 @@ mod tests {
             );
             assert_eq!(
                 verdict.ends,
-                if code == 531 { Transaction } else { Nothing },
+                if matches!(code, 516 | 531) {
+                    Transaction
+                } else {
+                    Nothing
+                },
                 "{code}"
             );
         }

@@ -7,6 +7,7 @@ use super::error::Error;
 use super::facts::Facts;
 use super::fault::Fault;
 use super::verdict::{Retry, verdict};
+use super::wording::Words;
 
 /// What a session remembers of its first error: cheap to clone, and it keeps nothing of the driver alive.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ struct Record {
     table: Option<Box<str>>,
     column: Option<Box<str>>,
     message: Box<str>,
+    words: Option<&'static Words>,
 }
 
 impl Summary {
@@ -106,6 +108,7 @@ impl Summary {
             table: facts.table.map(Into::into),
             column: facts.column.as_deref().map(Into::into),
             message: message.into(),
+            words: facts.words,
         }))
     }
 
@@ -128,7 +131,13 @@ impl Summary {
             constraint: self.constraint(),
             table: self.table(),
             column: self.column().map(Into::into),
+            words: self.0.words,
         }
+    }
+
+    /// What is said of it, as long as it counts as what it was.
+    pub(super) fn words(&self, category: Category) -> Option<&'static Words> {
+        self.0.words.filter(|_| category == self.0.category)
     }
 
     pub(crate) fn code(&self) -> Option<&str> {

@@ -144,7 +144,7 @@ pub(crate) fn of_database(error: &dyn sqlx::error::DatabaseError) -> Verdict {
     }
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-        return super::mysql::verdict(error.number(), error.code());
+        return super::mysql::verdict(error.number(), error.code(), error.message());
     }
     #[cfg(feature = "sqlite")]
     if error

@@ -3,6 +3,35 @@
 use super::category::{Category, Integrity};
 use super::outcome::{Outcome, Phase};
 
+/// What is said in place of the category's own words.
+#[cfg_attr(
+    not(feature = "sqlite"),
+    allow(
+        dead_code,
+        reason = "the codes of servers say no more than their category"
+    )
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// What happened, for a developer.
+    pub(crate) headline: &'static str,
+    /// What to do, for a developer.
+    pub(crate) help: &'static str,
+    /// What to do when it happens as soon as the file is opened.
+    pub(crate) at_opening: Option<&'static str>,
+    /// One sentence that may be shown to anybody.
+    pub(crate) user_message: &'static str,
+}
+
+impl Words {
+    pub(crate) fn help(self, phase: Phase) -> &'static str {
+        match (phase, self.at_opening) {
+            (Phase::Acquire, Some(help)) => help,
+            _ => self.help,
+        }
+    }
+}
+
 /// What happened, for a developer.
 pub(super) const fn headline(category: Category) -> &'static str {
     match category {
@@ -36,9 +65,6 @@ pub(super) const fn help(category: Category, phase: Phase) -> &'static str {
     match category {
         Category::Programming if matches!(phase, Phase::Acquire) => {
             "see that the database exists and that the URL names it as it is"
-        }
-        Category::Resource if matches!(phase, Phase::Acquire) => {
-            "see that the folder of the file exists and may be written; `?mode=rwc` makes the file"
         }
         Category::Conflict => "run the whole session again, as `#[retry]` does",
         Category::Connection => {
@@ -79,13 +105,20 @@ pub(super) const fn place(phase: Phase) -> &'static str {
 }
 
 /// One sentence that may be shown to anybody.
-pub(super) const fn user_message(category: Category, outcome: Outcome) -> &'static str {
+pub(super) fn user_message(
+    category: Category,
+    outcome: Outcome,
+    words: Option<&Words>,
+) -> &'static str {
     match outcome {
         Outcome::Unknown => {
             return "We could not confirm whether your change was saved. Please check before you try again.";
         }
         Outcome::Committed => return "Your change was saved, but something failed afterwards.",
         Outcome::NotSent | Outcome::RolledBack => {}
+    }
+    if let Some(words) = words {
+        return words.user_message;
     }
     match category {
         Category::Conflict | Category::LockTimeout => {
@@ -151,7 +184,7 @@ mod tests {
                 Outcome::Committed,
                 Outcome::Unknown,
             ] {
-                let words = user_message(category, outcome);
+                let words = user_message(category, outcome, None);
                 assert!(
                     words.starts_with(char::is_uppercase) && words.ends_with('.'),
                     "{words}"
@@ -172,10 +205,10 @@ mod tests {
 
     #[test]
     fn doubt_is_told_whatever_the_category() {
-        let doubtful = user_message(Category::Connection, Outcome::Unknown);
+        let doubtful = user_message(Category::Connection, Outcome::Unknown, None);
         assert_ne!(
             doubtful,
-            user_message(Category::Connection, Outcome::NotSent)
+            user_message(Category::Connection, Outcome::NotSent, None)
         );
         assert!(doubtful.contains("could not confirm"));
     }

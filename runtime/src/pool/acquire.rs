@@ -13,6 +13,7 @@ use super::lease::Lease;
 use crate::backend::Backend;
 use crate::error::{Category, Error, Phase, Retry, verdict};
 use crate::retry::Reconnect;
+use crate::shield::Busy;
 
 const CHECK_SERVER: &str = "see that the server runs, and that host and port are right";
 
@@ -25,7 +26,9 @@ impl<DB: Backend> SessionPool<DB> {
     ) -> Result<Lease<DB>, Error> {
         let began = Instant::now();
         expect_runtime(Phase::Acquire)?;
+        let mut turn = turn;
         let mut reconnect = Reconnect::new();
+        let mut busy = Busy::until(until);
         let mut last = None;
         loop {
             match timeout_at(until, self.shared.links.get()).await {
@@ -34,12 +37,26 @@ impl<DB: Backend> SessionPool<DB> {
                     self.shared.keep_maintained();
                     return Ok(Lease::new(link, turn));
                 }
+                // Opening reads the schema, which is refused where somebody writes and there is no WAL.
+                Ok(Err(PoolError::Backend(error))) if DB::is_busy(&error) => {
+                    if turn.is_none() {
+                        turn = self.turn(until).await?;
+                    }
+                    if !busy.wait().await {
+                        return Err(Error::from_driver(error, Phase::Acquire));
+                    }
+                    last = Some(error);
+                }
                 Ok(Err(PoolError::Backend(error))) => {
                     let again = Instant::now() + reconnect.pause();
-                    // A SQLite file that another process is just switching to WAL answers BUSY.
-                    let transient = is_transient(&error) || DB::is_busy(&error);
-                    if !transient {
-                        return Err(Error::from_driver(error, Phase::Acquire));
+                    if !is_transient(&error) {
+                        let options = self.shared.links.manager().line.options();
+                        let help = DB::diagnose(options, &error);
+                        let error = Error::from_driver(error, Phase::Acquire);
+                        return Err(match help {
+                            Some(help) => error.with_help(help),
+                            None => error,
+                        });
                     }
                     if again >= until {
                         return Err(unreachable(error, began.elapsed()));
@@ -57,6 +74,9 @@ impl<DB: Backend> SessionPool<DB> {
                 }
                 Err(_elapsed) => {
                     return Err(match last {
+                        Some(error) if DB::is_busy(&error) => {
+                            Error::from_driver(error, Phase::Acquire)
+                        }
                         Some(error) => unreachable(error, began.elapsed()),
                         // With a slot to be had the time went into connecting.
                         None if self.stats().in_use < self.stats().max => silent(began.elapsed()),
@@ -65,6 +85,11 @@ impl<DB: Backend> SessionPool<DB> {
                 }
             }
         }
+    }
+
+    /// Whether its database has one writer at a time.
+    pub(crate) fn has_gate(&self) -> bool {
+        self.shared.gate.is_some()
     }
 
     /// This session's turn among the writers of its database.

@@ -59,7 +59,8 @@ impl<DB: Backend> PoolBuilder<DB> {
     }
 
     /// The server, as sqlx's connect options. Unlike those of a URL they are used as they are: on SQLite the
-    /// journal mode and `synchronous` stay as given (a URL means WAL and `FULL`).
+    /// journal mode and `synchronous` stay as given (a URL means WAL and `FULL`). Only SQLite's `busy_timeout` is the pool's
+    /// own: sessions wait for locks without blocking a thread.
     #[must_use]
     pub fn primary_with(self, options: Options<DB>) -> Self {
         self.address(Address::Options(options))

@@ -82,9 +82,13 @@ impl<DB: Backend> Custody<DB> {
             return self;
         }
         self.end_answered().await;
-        let mut next = Self::new(self.pool.clone(), Arc::clone(&self.entry), self.begin, None);
-        next.queues = true;
-        next
+        Self::new(self.pool.clone(), Arc::clone(&self.entry), self.begin, None).queued()
+    }
+
+    /// The same session, which takes its turn among the writers before it takes a connection.
+    pub(crate) fn queued(mut self) -> Self {
+        self.queues = true;
+        self
     }
 
     pub(crate) fn machine(&mut self) -> &mut Machine<DB, Lease<DB>> {

@@ -1,11 +1,12 @@
 //! `&pool` as a sqlx executor: one statement in a session without a transaction.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use sqlx::{Execute, Executor, SqlStr};
+use sqlx::{Either, Execute, Executor, SqlStr};
 use tokio::time::Instant;
 
 use super::SessionPool;
@@ -16,10 +17,41 @@ use super::steps::{Slot, Steps};
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
 use crate::error::{Category, Classify, Ends, Error, Outcome, Phase, verdict};
 use crate::operation::Operation;
-use crate::shield::{Busy, WatchedFuture, WatchedStream, comes_in_parts, refuse};
+use crate::shield::{
+    Busy, WatchedFuture, WatchedStream, comes_in_parts, refuse, refuse_text, writes,
+};
 
 /// What one statement on a pool is counted as.
 static AUTOCOMMIT: Operation = Operation::new("steadfast::autocommit");
+
+/// Who reads what a statement answers.
+enum Reader<DB: Backend> {
+    /// Gets each step at once.
+    Stream(Slot<Step<DB>>),
+    /// Gets nothing before the statement has ended well.
+    FirstRow(Option<DB::Row>),
+}
+
+impl<DB: Backend> Reader<DB> {
+    async fn take(&mut self, step: Step<DB>) {
+        match (self, step) {
+            (Self::Stream(slot), step) => slot.give(step).await,
+            (Self::FirstRow(row @ None), Either::Right(first)) => *row = Some(first),
+            (Self::FirstRow(_), _) => {}
+        }
+    }
+
+    /// Forgets what a statement has answered that undid itself, where nobody has seen it.
+    fn forget(&mut self) -> bool {
+        match self {
+            Self::Stream(_) => false,
+            Self::FirstRow(row) => {
+                *row = None;
+                true
+            }
+        }
+    }
+}
 
 impl<DB: Backend> SessionPool<DB> {
     fn autocommit(&self) -> Custody<DB> {
@@ -30,42 +62,57 @@ impl<DB: Backend> SessionPool<DB> {
         Custody::new(self.clone(), Entry::new(&AUTOCOMMIT, false), begin, None)
     }
 
-    /// Runs one statement that answers once, and again where another process held the lock: it has done
-    /// nothing then.
-    async fn answer<T>(
+    /// Runs one statement, and again where somebody else held the lock and it has done nothing.
+    async fn run(
         &self,
         statement: Statement<DB>,
-        run: impl for<'c> Fn(
-            &'c mut DB::Connection,
-            Statement<DB>,
-        ) -> BoxFuture<'c, Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
+        reader: &mut Reader<DB>,
+    ) -> Result<(), sqlx::Error> {
         refuse(&statement, false)?;
         let mut statement = statement;
         let mut busy = Busy::until(Instant::now() + LOCK_TIMEOUT);
         let mut custody = self.autocommit();
+        if writes(&statement) {
+            custody = custody.queued();
+        }
         loop {
             ready(&mut custody).await?;
-            let in_parts = comes_in_parts(&statement);
-            let spare = spare(&statement, in_parts);
+            let mut in_parts = comes_in_parts(&statement);
+            let spare = DB::again(&statement);
             let (connection, observer) = custody.machine().sending(&statement);
-            let result = WatchedFuture::<DB, T>::new(run(connection, statement), observer).await;
-            if let (Err(error), Some(spare)) = (&result, spare)
-                && DB::is_busy(error)
-                && busy.wait().await
-            {
-                statement = spare;
-                custody = custody.requeued().await;
-                continue;
+            let stream = DB::fetch_many(connection, statement);
+            let mut stream = WatchedStream::<DB>::new(stream, observer);
+            let mut has_answered = false;
+            let failed = loop {
+                match poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+                    Some(Ok(step)) => {
+                        has_answered = true;
+                        reader.take(step).await;
+                    }
+                    Some(Err(error)) => break Some(error),
+                    None => break None,
+                }
+            };
+            drop(stream);
+            let Some(error) = failed else {
+                return end(Ok(()), in_parts, custody).await;
+            };
+            if DB::is_busy(&error) {
+                // Its first part was refused, and ends the text.
+                in_parts &= has_answered;
+                let has_done_nothing = !has_answered || (!in_parts && reader.forget());
+                if has_done_nothing
+                    && let Some(spare) = spare
+                    && busy.wait().await
+                {
+                    statement = spare;
+                    custody = custody.requeued().await;
+                    continue;
+                }
             }
-            return end(result, in_parts, custody).await;
+            return end(Err(error), in_parts, custody).await;
         }
     }
-}
-
-/// What is sent where this statement is refused as busy.
-fn spare<DB: Backend>(statement: &Statement<DB>, in_parts: bool) -> Option<Statement<DB>> {
-    if in_parts { None } else { DB::again(statement) }
 }
 
 /// Makes a session ready for its statement. A failure is the call's answer, and counted as one.
@@ -127,45 +174,8 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
     {
         let statement = Statement::of(query);
         let slot = Slot::default();
-        let yields = slot.clone();
-        let run = async move {
-            refuse(&statement, false)?;
-            let mut statement = statement;
-            let mut busy = Busy::until(Instant::now() + LOCK_TIMEOUT);
-            let mut custody = self.autocommit();
-            loop {
-                ready(&mut custody).await?;
-                let in_parts = comes_in_parts(&statement);
-                let spare = spare(&statement, in_parts);
-                let (connection, observer) = custody.machine().sending(&statement);
-                let stream = DB::fetch_many(connection, statement);
-                let mut stream = WatchedStream::<DB>::new(stream, observer);
-                let mut has_answered = false;
-                let failed = loop {
-                    match std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context))
-                        .await
-                    {
-                        Some(Ok(step)) => {
-                            has_answered = true;
-                            yields.give(step).await;
-                        }
-                        Some(Err(error)) => break Some(error),
-                        None => break None,
-                    }
-                };
-                drop(stream);
-                if let (Some(error), Some(spare)) = (&failed, spare)
-                    && !has_answered
-                    && DB::is_busy(error)
-                    && busy.wait().await
-                {
-                    statement = spare;
-                    custody = custody.requeued().await;
-                    continue;
-                }
-                return end(failed.map_or(Ok(()), Err), in_parts, custody).await;
-            }
-        };
+        let mut reader = Reader::Stream(slot.clone());
+        let run = async move { self.run(statement, &mut reader).await };
         Box::pin(Steps::<DB>::new(Box::pin(run), slot))
     }
 
@@ -178,9 +188,14 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let statement = Statement::of(query);
-        Box::pin(self.answer(statement, |connection, statement| {
-            DB::fetch_optional(connection, statement)
-        }))
+        Box::pin(async move {
+            let mut reader = Reader::FirstRow(None);
+            self.run(statement, &mut reader).await?;
+            match reader {
+                Reader::FirstRow(row) => Ok(row),
+                Reader::Stream(_) => Ok(None),
+            }
+        })
     }
 
     fn prepare_with<'e>(
@@ -192,6 +207,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
         'p: 'e,
     {
         Box::pin(async move {
+            refuse_text::<DB>(sql.as_str(), false)?;
             let mut custody = self.autocommit();
             ready(&mut custody).await?;
             let (connection, observer) = custody.machine().statement();
@@ -206,6 +222,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
         'p: 'e,
     {
         Box::pin(async move {
+            refuse_text::<DB>(sql.as_str(), false)?;
             let mut custody = self.autocommit();
             ready(&mut custody).await?;
             let (connection, observer) = custody.machine().statement();

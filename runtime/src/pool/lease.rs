@@ -161,6 +161,11 @@ impl<DB: Backend> Lease<DB> {
         }
     }
 
+    /// Lets the next writer of this process go, if this session has kept it waiting.
+    pub(crate) fn end_turn(&mut self) {
+        drop(self.turn.take());
+    }
+
     pub(crate) fn runtime(&self) -> Option<Handle> {
         self.link.as_ref().map(|link| link.home.runtime())
     }

@@ -27,7 +27,7 @@ impl<DB: Backend> SessionPool<DB> {
     /// # Cancellation
     /// A table is made or is not.
     pub async fn install(&self) -> Result<(), Error> {
-        self.run(Self::SCHEMA.to_owned()).await?;
+        self.send(Self::SCHEMA.to_owned()).await?;
         let mut session = self.begin().await?;
         let trial = Token::fresh().note(DB::DIALECT, Mark::Fenced);
         let tried = sqlx::Executor::execute(&mut session, AssertSqlSafe(trial)).await;
@@ -44,10 +44,10 @@ impl<DB: Backend> SessionPool<DB> {
     /// # Errors
     /// Those of any statement.
     pub async fn forget_tokens(&self, older_than: Duration) -> Result<(), Error> {
-        self.run(forget(DB::DIALECT, older_than.as_secs())).await
+        self.send(forget(DB::DIALECT, older_than.as_secs())).await
     }
 
-    async fn run(&self, sql: String) -> Result<(), Error> {
+    async fn send(&self, sql: String) -> Result<(), Error> {
         sqlx::Executor::execute(self, AssertSqlSafe(sql)).await?;
         Ok(())
     }
@@ -74,7 +74,7 @@ impl<DB: Backend> SessionPool<DB> {
     }
 
     async fn ask_once(&self, token: Token) -> Result<Outcome, Error> {
-        match self.run(token.note(DB::DIALECT, Mark::Fenced)).await {
+        match self.send(token.note(DB::DIALECT, Mark::Fenced)).await {
             // It was not there, and from here on it cannot be.
             Ok(()) => return Ok(Outcome::RolledBack),
             Err(error) if error.category() == Category::Integrity(Integrity::Unique) => {}

@@ -61,6 +61,9 @@ use stats::Tally;
 /// a `CALL` failed half-way, or a text of several statements on MySQL and SQLite, which commit each by itself) the
 /// error is one of ours with outcome [`Unknown`](crate::Outcome::Unknown), which is never retried.
 ///
+/// On SQLite a statement that writes queues with the write sessions of the process, and one that is refused because somebody
+/// else holds the lock is run again for 5 s, as long as it has answered nothing.
+///
 /// # Cost
 /// Taking a connection that served a session within the last 500 ms costs no round trip; giving one back
 /// costs none. On servers one more connection, the control connection, is open beside the pool's maximum.
@@ -237,7 +240,8 @@ impl SessionPool<sqlx::Sqlite> {
     /// A database in memory, for tests and first steps: empty, under a name of its own, shared by the
     /// connections of this pool and gone with it.
     ///
-    /// It waits for locks as a file does (SQLite's `memdb`), which a shared cache does not.
+    /// It waits for locks as a file does (SQLite's `memdb`), which a shared cache does not. There is no WAL: readers wait
+    /// for the session that writes.
     ///
     /// # Cost
     /// One more connection beside the pool's maximum, which keeps the database alive.

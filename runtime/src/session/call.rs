@@ -146,6 +146,9 @@ impl State {
             }
             if self.begin.access == Access::Read && inner.category() == Category::ReadOnly {
                 inner.set_category(Category::Programming);
+                inner.set_help(
+                    "the session is `read_only`: write in another, or take that word away",
+                );
             }
         }
         error

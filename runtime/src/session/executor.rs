@@ -10,7 +10,7 @@ use sqlx::{Execute, Executor, SqlStr};
 use super::Session;
 use crate::backend::{Backend, BoxFuture, Statement, Step};
 use crate::error::Error;
-use crate::shield::{WatchedFuture, WatchedStream, refuse};
+use crate::shield::{WatchedFuture, WatchedStream, refuse, refuse_text};
 
 impl<DB: Backend> Session<DB> {
     fn refuse(&self, statement: &Statement<DB>) -> Result<(), sqlx::Error> {
@@ -70,6 +70,7 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
         's: 'e,
     {
         Box::pin(async move {
+            refuse_text::<DB>(sql.as_str(), self.custody.is_in_transaction())?;
             self.custody.ready().await?;
             let (connection, observer) = self.custody.machine().statement();
             let prepared = DB::prepare_with(connection, sql, parameters);
@@ -82,6 +83,7 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
         's: 'e,
     {
         Box::pin(async move {
+            refuse_text::<DB>(sql.as_str(), self.custody.is_in_transaction())?;
             self.custody.ready().await?;
             let (connection, observer) = self.custody.machine().statement();
             WatchedFuture::<DB, _>::new(DB::describe(connection, sql), observer).await

@@ -104,6 +104,13 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
     }
 
+    pub(crate) fn carrier_mut(&mut self) -> Option<&mut L> {
+        match &mut self.place {
+            Place::Here(carrier) => Some(carrier),
+            _ => None,
+        }
+    }
+
     /// The connection, and what must watch a statement on it.
     pub(crate) fn statement(&mut self) -> (&mut DB::Connection, Observer<'_, DB>) {
         self.watched(Span::none())

@@ -71,9 +71,11 @@ impl<L> Owned<L> {
             let answer = match answer {
                 // What ran ahead of the refused part of the batch is undone: it will be sent again.
                 Ok(Err(error)) if DB::is_busy(&error) => {
-                    Ok(DB::prove_clean(&mut wire.connection, &wire.tag, false)
-                        .await
-                        .and(Err(error)))
+                    let undone = DB::prove_clean(&mut wire.connection, &wire.tag, false).await;
+                    if undone.is_ok() {
+                        wire.mark_proven();
+                    }
+                    Ok(undone.and(Err(error)))
                 }
                 answer => answer,
             };

@@ -88,6 +88,24 @@ pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
     }
 }
 
+/// Whether `sql` begins with a word that always writes. `WITH`, `PRAGMA` and the like leave it open.
+#[inline]
+pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
+    dialect == Dialect::Sqlite
+        && matches!(
+            first_word(&mut Lexer::new(dialect, sql)),
+            Some(
+                Keyword::INSERT
+                    | Keyword::UPDATE
+                    | Keyword::DELETE
+                    | Keyword::REPLACE
+                    | Keyword::CREATE
+                    | Keyword::ALTER
+                    | Keyword::DROP
+            )
+        )
+}
+
 /// Whether `sql` holds more than one statement.
 #[inline]
 pub(crate) fn holds_several(dialect: Dialect, sql: &str) -> bool {

@@ -8,7 +8,7 @@ use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
 use crate::pool::acquire::expect_runtime;
 use crate::pool::lease::Lease;
 use crate::pool::registry::SessionStage;
-use crate::pool::settings::AFTER_DEADLINE;
+use crate::pool::settings::{AFTER_DEADLINE, PING_TIMEOUT};
 use crate::shield::{Busy, State};
 
 impl<DB: Backend> Custody<DB> {
@@ -62,9 +62,10 @@ impl<DB: Backend> Custody<DB> {
         let busy_until = self.no_later(now + self.lock_timeout());
         let mut answer_until = until;
         let mut busy = Busy::until(busy_until);
+        let mut queues = self.queues;
         loop {
             if !self.machine.holds_connection() {
-                let turn = if self.queues {
+                let turn = if queues {
                     self.pool.turn(busy_until).await?
                 } else {
                     None
@@ -84,13 +85,31 @@ impl<DB: Backend> Custody<DB> {
                 ..self.begin
             };
             let Err(error) = self.machine.open(begin, lent, answer_until).await else {
+                if !self.queues
+                    && let Some(lease) = self.machine.carrier_mut()
+                {
+                    // It has its lock, and is in no writer's way any more.
+                    lease.end_turn();
+                }
                 return Ok(());
             };
             let now = Instant::now();
             let again = match verdict(&error).ends {
+                // Writers that follow one another at once leave a reader no gap: it takes a turn among them, and no
+                // connection until then.
+                _ if DB::is_busy(&error) && !queues && self.pool.has_gate() => {
+                    queues = true;
+                    self.entry.reached(SessionStage::Waiting);
+                    drop(self.machine.take_back());
+                    now < busy_until
+                }
                 _ if DB::is_busy(&error) && self.machine.holds_connection() => {
                     // The last one shall answer too: a lock that is held is no connection that is lost.
-                    answer_until = busy_until + AFTER_DEADLINE;
+                    answer_until = busy_until
+                        + match self.deadline {
+                            Some(_) => AFTER_DEADLINE,
+                            None => PING_TIMEOUT,
+                        };
                     busy.wait().await
                 }
                 // The server went while the connection was idle. Nothing was begun, so nothing is repeated.

@@ -11,7 +11,7 @@ use super::keyword::Keyword;
 pub(super) enum Token {
     /// An unquoted word.
     Word(Keyword),
-    /// A quoted identifier.
+    /// A quoted identifier; on `SQLite` any quoted text.
     Name(Keyword),
     /// A string, a dollar-quoted text, a parameter or a number.
     Literal,
@@ -38,7 +38,11 @@ impl<'text> Lexer<'text> {
     pub(super) fn new(dialect: Dialect, sql: &'text str) -> Self {
         Self {
             dialect,
-            text: sql.as_bytes(),
+            // sqlx sends SQLite what is left of a text without the blanks of Unicode around it.
+            text: match dialect {
+                Dialect::Sqlite => sql.trim().as_bytes(),
+                _ => sql.as_bytes(),
+            },
             at: 0,
             backslashes: dialect == Dialect::MySql,
             in_code_comment: false,
@@ -101,6 +105,8 @@ impl<'text> Lexer<'text> {
         self.at += 1;
         match (byte, self.dialect) {
             (b';', _) => Token::Semicolon,
+            // SQLite takes a string for a name where a name belongs.
+            (b'\'', Dialect::Sqlite) => self.name(byte),
             (b'\'', _) => {
                 self.quoted(byte, self.backslashes);
                 Token::Literal

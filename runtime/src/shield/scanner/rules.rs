@@ -55,11 +55,12 @@ pub(super) fn sqlite(first: K, rest: &Lexer<'_>) -> Verdict {
         K::RELEASE => refuse("RELEASE", Way::Savepoint),
         K::CREATE => sqlite_create(*rest),
         K::PRAGMA => sqlite_pragma(*rest),
-        // Runs nothing, whatever it explains.
+        // Runs nothing, whatever it explains; but a setting is obeyed as soon as it is compiled.
         K::EXPLAIN => {
             let mut rest = *rest;
             match after_in(&mut rest, &[K::QUERY, K::PLAN]) {
                 Token::Word(K::CREATE) => sqlite_create(rest),
+                Token::Word(K::PRAGMA) => sqlite_pragma(rest),
                 _ => PASS,
             }
         }

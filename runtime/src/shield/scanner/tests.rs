@@ -1,5 +1,6 @@
 mod mysql;
 mod random;
+mod sqlite;
 
 use super::*;
 

@@ -3,6 +3,7 @@
 //!
 //! | what | where |
 //! |---|---|
+//! | how it is meant to be used | [`guide`] |
 //! | annotate a function | [`with_session`], [`retry`], [`db_error_handling`] |
 //! | the pool and its figures | [`SessionPool`], [`PoolBuilder`], [`PoolStats`], [`SessionInfo`] |
 //! | inside a function | [`Session`] and its aliases |
@@ -26,6 +27,8 @@ mod pool;
 mod retry;
 mod session;
 mod shield;
+
+pub mod guide;
 
 #[doc(hidden)]
 pub mod __private;

@@ -197,6 +197,7 @@ impl Life {
 
     pub(crate) fn open_refused(&mut self) {
         self.become_(State::Unopened);
+        self.levels.open_refused();
     }
 
     pub(crate) fn open_failed(&mut self, error: Summary) {
@@ -324,9 +325,9 @@ impl Life {
         }
     }
 
-    /// What goes out ahead of the next user statement, if anything must.
-    pub(crate) fn prelude(&self) -> Option<String> {
-        self.levels.batch()
+    /// What goes out ahead of the next user statement, if anything must; see [`Levels::batch`].
+    pub(crate) fn prelude(&self, marks_lent: bool) -> Option<String> {
+        self.levels.batch(marks_lent)
     }
 
     pub(crate) fn marking(&mut self) {
@@ -337,6 +338,11 @@ impl Life {
     /// Whether what is lent now is inside of a savepoint of ours.
     pub(crate) fn lends(&self) -> bool {
         self.levels.lends()
+    }
+
+    /// See [`Levels::witness`].
+    pub(crate) fn witness(&self) -> Option<String> {
+        self.levels.witness()
     }
 
     /// That savepoint is sent, with BEGIN or with a batch.

@@ -9,7 +9,7 @@ use futures_core::stream::BoxStream;
 
 use super::life::Life;
 use crate::backend::{BoxFuture, Driver, Step};
-use crate::error::{Ends, Summary, verdict};
+use crate::error::{Ends, Error, Summary, verdict};
 
 /// The life of the session that a statement runs in, and the tag that says what the database did by itself.
 pub(crate) struct Observer<'s, DB: Driver> {
@@ -20,22 +20,31 @@ pub(crate) struct Observer<'s, DB: Driver> {
 impl<'s, DB: Driver> Observer<'s, DB> {
     pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag) -> Self {
         life.statement_sent();
+        DB::starts(tag);
         Self { life, tag }
     }
 
     fn answered(&mut self) {
+        DB::ends(self.tag);
         self.life.statement_answered();
         self.see_rollback(Summary::rolled_back_by_database);
     }
 
-    fn failed(&mut self, error: &sqlx::Error) {
-        let ends = if DB::takes_transaction(self.tag, error) {
+    /// What the caller gets for an error of the driver.
+    fn failed(&mut self, error: sqlx::Error) -> sqlx::Error {
+        let ends = if DB::takes_transaction(self.tag, &error) {
             Ends::Transaction
         } else {
-            verdict(error).ends
+            verdict(&error).ends
         };
-        self.life.statement_failed(ends, || Summary::of(error));
-        self.see_rollback(|| Summary::of(error));
+        let error = if DB::ends(self.tag) {
+            Error::overran(error).into()
+        } else {
+            error
+        };
+        self.life.statement_failed(ends, || Summary::of(&error));
+        self.see_rollback(|| Summary::of(&error));
+        error
     }
 
     fn see_rollback(&mut self, error: impl FnOnce() -> Summary) {
@@ -76,18 +85,21 @@ impl<DB: Driver> Stream for WatchedStream<'_, DB> {
         }
         this.observer.life.statement_polled();
         let step = ready!(this.stream.as_mut().poll_next(context));
-        match &step {
-            Some(Ok(_)) => this.observer.life.statement_yielded(),
+        Poll::Ready(match step {
+            Some(Ok(step)) => {
+                this.observer.life.statement_yielded();
+                Some(Ok(step))
+            }
             Some(Err(error)) => {
                 this.over = true;
-                this.observer.failed(error);
+                Some(Err(this.observer.failed(error)))
             }
             None => {
                 this.over = true;
                 this.observer.answered();
+                None
             }
-        }
-        Poll::Ready(step)
+        })
     }
 }
 
@@ -112,10 +124,12 @@ impl<DB: Driver, T> Future for WatchedFuture<'_, DB, T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let result = ready!(this.future.as_mut().poll(context));
-        match &result {
-            Ok(_) => this.observer.answered(),
-            Err(error) => this.observer.failed(error),
-        }
-        Poll::Ready(result)
+        Poll::Ready(match result {
+            Ok(value) => {
+                this.observer.answered();
+                Ok(value)
+            }
+            Err(error) => Err(this.observer.failed(error)),
+        })
     }
 }

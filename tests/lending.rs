@@ -6,7 +6,7 @@ mod helpers;
 mod acts;
 mod behind_our_back;
 mod drops;
-//mod programs;
+mod programs;
 mod round_trips;
 mod sqlx_counts;
 mod styles;

@@ -102,6 +102,21 @@ pub(crate) struct Owner {
     pub(crate) id: u64,
 }
 
+/// What somebody may have done on a lent connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Ended the transaction; this savepoint stands for as long as it does.
+    Ended {
+        #[cfg_attr(
+            not(feature = "postgres"),
+            allow(dead_code, reason = "the others see it by themselves")
+        )]
+        savepoint: String,
+    },
+    /// Left one open, in autocommit.
+    Opened,
+}
+
 /// What a session may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -246,6 +261,15 @@ pub trait Driver: Database + Sized {
     /// A statement is about to be sent whose text does not show all that it runs.
     fn runs_hidden(_tag: &mut Self::Tag) {}
 
+    /// The connection is about to be lent: settings of it may be changed, and transactions ended, without a word.
+    fn lends(tag: &mut Self::Tag) {
+        Self::runs_hidden(tag);
+    }
+
+    /// A rollback follows that shall find out what somebody may have done unseen; `None` where the connection was not
+    /// lent. The answer is [`was_meddled_with`](Self::was_meddled_with).
+    fn suspect(_tag: &mut Self::Tag, _suspicion: Option<Suspicion>) {}
+
     /// Whether a statement in autocommit may have left a transaction open, so that the end must be proven.
     fn may_be_open(_tag: &Self::Tag) -> bool {
         false
@@ -274,6 +298,14 @@ pub trait Driver: Database + Sized {
     /// What keeps a connection from being opened, where more can be found out than the driver says.
     fn diagnose(_options: &Options<Self>, _error: &sqlx::Error) -> Option<&'static str> {
         None
+    }
+
+    /// A statement starts; where the time that it may take is kept in this process, that begins to run.
+    fn starts(_tag: &Self::Tag) {}
+
+    /// It is over, and so is that time; whether it was stopped because of it.
+    fn ends(_tag: &Self::Tag) -> bool {
+        false
     }
 
     /// Stops the running statement from within this process, where that is possible.

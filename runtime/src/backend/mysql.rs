@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
 use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step, Suspicion,
     delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
@@ -36,7 +36,9 @@ pub struct MySqlTag {
     in_transaction: bool,
     /// A statement has run whose text does not show what it did.
     hidden: bool,
-    /// Whether that has ended our transaction or left another open; asked once, ahead of the rollback.
+    /// The rollback that follows shall look what that was.
+    is_suspect: bool,
+    /// Whether that has ended our transaction or left another open; asked once, with the rollback.
     meddled: OnceLock<bool>,
 }
 
@@ -107,6 +109,7 @@ impl Driver for MySql {
                 lock_timeout: Setting::new(0),
                 in_transaction: false,
                 hidden: false,
+                is_suspect: false,
                 meddled: OnceLock::new(),
             };
             for variable in variables {
@@ -135,9 +138,7 @@ impl Driver for MySql {
         Box::pin(async move {
             flush_all(connection).await?;
             if tag.hidden {
-                tag.find_meddling(connection).await?;
-                let sql = format!("ROLLBACK AND NO CHAIN NO RELEASE; {OWN_SETTINGS}");
-                connection.execute(sqlx::AssertSqlSafe(sql)).await?;
+                tag.roll_back_hidden(connection).await?;
             } else {
                 connection.execute("ROLLBACK").await?;
             }
@@ -165,6 +166,7 @@ impl Driver for MySql {
     fn begin(tag: &mut MySqlTag, begin: &Begin) -> Cow<'static, str> {
         tag.in_transaction = begin.access != Access::Autocommit;
         tag.hidden = false;
+        tag.is_suspect = false;
         tag.meddled = OnceLock::new();
         let mut sql = String::new();
         tag.write_limits(begin, &mut sql);
@@ -190,7 +192,8 @@ impl Driver for MySql {
     fn commit(tag: &MySqlTag, _unseen: bool) -> Cow<'static, str> {
         if tag.hidden {
             return Cow::Owned(format!(
-                "RELEASE SAVEPOINT steadfast; COMMIT AND NO CHAIN NO RELEASE; {OWN_SETTINGS}"
+                "RELEASE SAVEPOINT steadfast; COMMIT AND NO CHAIN NO RELEASE; {}",
+                tag.own_settings()
             ));
         }
         Cow::Borrowed("RELEASE SAVEPOINT steadfast; COMMIT")
@@ -198,6 +201,10 @@ impl Driver for MySql {
 
     fn runs_hidden(tag: &mut MySqlTag) {
         tag.hidden = true;
+    }
+
+    fn suspect(tag: &mut MySqlTag, _lent: Option<Suspicion>) {
+        tag.is_suspect = tag.hidden;
     }
 
     fn may_be_open(tag: &MySqlTag) -> bool {
@@ -237,23 +244,51 @@ impl Driver for MySql {
 }
 
 impl MySqlTag {
-    /// A savepoint lives as long as its transaction, and outside of one it is gone at once (1305).
-    async fn find_meddling(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-        if self.meddled.get().is_some() {
-            return Ok(());
+    /// Looks on the way, once, whether what has run unseen had ended our transaction, or opened another. A savepoint lives
+    /// as long as its transaction, and outside of one it is gone at once (1305).
+    async fn roll_back_hidden(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        let rollback = format!("ROLLBACK AND NO CHAIN NO RELEASE; {}", self.own_settings());
+        if self.is_suspect && self.meddled.get().is_none() {
+            let probe = if self.in_transaction {
+                "ROLLBACK TO SAVEPOINT steadfast"
+            } else {
+                "SAVEPOINT steadfast; RELEASE SAVEPOINT steadfast"
+            };
+            let batch = sqlx::AssertSqlSafe(format!("{probe}; {rollback}"));
+            let (is_inside, is_over) = match connection.execute(batch).await {
+                Ok(_) => (true, true),
+                Err(error) if MySql::transaction_gone(&error) => (false, false),
+                Err(error) => return Err(error),
+            };
+            let _ = self.meddled.set(is_inside != self.in_transaction);
+            if is_over {
+                return Ok(());
+            }
         }
-        let probe = if self.in_transaction {
-            "ROLLBACK TO SAVEPOINT steadfast"
-        } else {
-            "SAVEPOINT steadfast; RELEASE SAVEPOINT steadfast"
-        };
-        let is_inside = match connection.execute(probe).await {
-            Ok(_) => true,
-            Err(error) if MySql::transaction_gone(&error) => false,
-            Err(error) => return Err(error),
-        };
-        let _ = self.meddled.set(is_inside != self.in_transaction);
+        connection.execute(sqlx::AssertSqlSafe(rollback)).await?;
         Ok(())
+    }
+
+    /// What unseen statements may have set, as it was.
+    fn own_settings(&self) -> String {
+        let mut sql = OWN_SETTINGS.to_owned();
+        if let Some(ms) = self.statement_timeout.current() {
+            sql.push_str(", ");
+            self.write_statement_timeout(ms, &mut sql);
+        }
+        // 0: the server has none.
+        if let Some(seconds) = self.lock_timeout.current().filter(|&seconds| seconds > 0) {
+            let _ = write!(sql, ", innodb_lock_wait_timeout = {seconds}");
+        }
+        sql
+    }
+
+    fn write_statement_timeout(&self, ms: u64, sql: &mut String) {
+        let _ = if self.server.is_mariadb {
+            write!(sql, "max_statement_time = {}.{:03}", ms / 1000, ms % 1000)
+        } else {
+            write!(sql, "max_execution_time = {ms}")
+        };
     }
 
     fn learn(&mut self, variable: &str, value: &str) {
@@ -279,16 +314,9 @@ impl MySqlTag {
             .statement_timeout
             .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
         if let Some(ms) = self.statement_timeout.change(statement) {
-            let _ = if self.server.is_mariadb {
-                write!(
-                    sql,
-                    "SET max_statement_time = {}.{:03}; ",
-                    ms / 1000,
-                    ms % 1000
-                )
-            } else {
-                write!(sql, "SET SESSION max_execution_time = {ms}; ")
-            };
+            sql.push_str("SET ");
+            self.write_statement_timeout(ms, sql);
+            sql.push_str("; ");
         }
         let lock = self
             .lock_timeout

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
@@ -16,7 +17,7 @@ use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _};
 use super::setting::Setting;
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Statement, Step,
-    delegate_to_sqlx, first_row_of_all, flush_all,
+    Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
 
@@ -30,7 +31,16 @@ pub struct PgTag {
     statement_timeout: Setting,
     lock_timeout: Setting,
     strings_escape: bool,
+    /// Somebody has used the connection unwatched.
+    lent: bool,
+    suspicion: Option<Suspicion>,
+    /// Whether it was justified; asked once, with the rollback.
+    meddled: OnceLock<bool>,
 }
+
+/// Outside of a transaction each query is one of its own and begins with it; the answer of a query that runs in one
+/// comes too late for that.
+const IS_OUTSIDE: &str = "SELECT transaction_timestamp() = statement_timestamp()";
 
 /// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
 /// platform can): without it, a query whose client has gone keeps its locks to its end.
@@ -93,6 +103,9 @@ impl Driver for Postgres {
                 statement_timeout: millis(row.try_get(2)?),
                 lock_timeout: millis(row.try_get(3)?),
                 strings_escape: row.try_get(4)?,
+                lent: false,
+                suspicion: None,
+                meddled: OnceLock::new(),
             })
         })
     }
@@ -110,17 +123,28 @@ impl Driver for Postgres {
 
     fn prove_clean<'c>(
         connection: &'c mut PgConnection,
-        _tag: &'c PgTag,
+        tag: &'c PgTag,
         _thorough: bool,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
             flush_all(connection).await?;
+            if let Some(suspicion) = &tag.suspicion
+                && tag.meddled.get().is_none()
+            {
+                let is_over = tag.find_meddling(connection, suspicion).await?;
+                if is_over {
+                    return Ok(());
+                }
+            }
             connection.execute("ROLLBACK").await?;
             Ok(())
         })
     }
 
     fn begin(tag: &mut PgTag, begin: &Begin) -> Cow<'static, str> {
+        tag.lent = false;
+        tag.suspicion = None;
+        tag.meddled = OnceLock::new();
         let mut sql = String::new();
         let statement = tag
             .statement_timeout
@@ -133,11 +157,6 @@ impl Driver for Postgres {
             tag.set_for_session(&mut sql, statement, lock);
             return Cow::Owned(sql);
         }
-        let (standing_statement, standing_lock) = (
-            tag.statement_timeout.standing(),
-            tag.lock_timeout.standing(),
-        );
-        tag.set_for_session(&mut sql, standing_statement, standing_lock);
         sql.push_str("BEGIN");
         if let Some(isolation) = begin.isolation {
             sql.push_str(match isolation {
@@ -156,26 +175,48 @@ impl Driver for Postgres {
         if let Some(owner) = begin.owner {
             let _ = write!(sql, "; SET LOCAL application_name = {}", shown(owner));
         }
-        if statement != standing_statement {
+        // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with it.
+        if !tag.statement_timeout.is(statement) {
             let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
         }
-        if lock != standing_lock {
+        if !tag.lock_timeout.is(lock) {
             let _ = write!(sql, "; SET LOCAL lock_timeout = {lock}");
         }
         Cow::Owned(sql)
     }
 
-    fn commit(_tag: &PgTag, unseen: bool) -> Cow<'static, str> {
-        Cow::Borrowed(if unseen {
-            "SAVEPOINT steadfast_proof; COMMIT"
-        } else {
-            "COMMIT"
-        })
+    fn commit(tag: &PgTag, unseen: bool) -> Cow<'static, str> {
+        let mut sql = Cow::Borrowed("");
+        if unseen {
+            sql.to_mut().push_str("SAVEPOINT steadfast_proof; ");
+        }
+        if tag.lent {
+            // What was set on it would be committed. A rollback undoes that by itself.
+            let (statement, lock) = (tag.statement_timeout.kept(), tag.lock_timeout.kept());
+            let _ = write!(
+                sql.to_mut(),
+                "SET statement_timeout = {statement}; SET lock_timeout = {lock}; "
+            );
+        }
+        sql + "COMMIT"
+    }
+
+    fn lends(tag: &mut PgTag) {
+        tag.lent = true;
+    }
+
+    fn suspect(tag: &mut PgTag, suspicion: Option<Suspicion>) {
+        tag.suspicion = suspicion;
+    }
+
+    fn was_meddled_with(tag: &PgTag) -> bool {
+        tag.meddled.get() == Some(&true)
     }
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
-        // `no_active_sql_transaction`
-        matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25P01"))
+        // `no_active_sql_transaction`, and `invalid_savepoint_specification`: another transaction is in its place.
+        matches!(error, sqlx::Error::Database(error)
+            if matches!(error.code().as_deref(), Some("25P01" | "3B001")))
     }
 
     fn strings_escape(tag: &PgTag) -> bool {
@@ -203,6 +244,37 @@ impl PgTag {
         format!(
             "SELECT {function}(pid) FROM pg_stat_get_activity({pid}) WHERE {STARTED} = {started}"
         )
+    }
+
+    /// Says whether nothing is left to be rolled back.
+    async fn find_meddling(
+        &self,
+        connection: &mut PgConnection,
+        suspicion: &Suspicion,
+    ) -> Result<bool, sqlx::Error> {
+        let (meddled, is_over) = match suspicion {
+            Suspicion::Ended { savepoint } => {
+                let batch = format!("ROLLBACK TO SAVEPOINT {savepoint}; ROLLBACK");
+                match connection.execute(sqlx::AssertSqlSafe(batch)).await {
+                    Ok(_) => (false, true),
+                    Err(error) if Postgres::transaction_gone(&error) => (true, false),
+                    Err(error) => return Err(error),
+                }
+            }
+            Suspicion::Opened => match connection.fetch_one(IS_OUTSIDE).await {
+                Ok(row) => {
+                    let is_outside: bool = row.try_get(0)?;
+                    (!is_outside, is_outside)
+                }
+                // `in_failed_sql_transaction`
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => {
+                    (true, false)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let _ = self.meddled.set(meddled);
+        Ok(is_over)
     }
 
     fn set_for_session(&mut self, sql: &mut String, statement: u64, lock: u64) {

@@ -28,8 +28,21 @@ impl Setting {
         (self.current.replace(wanted) != Some(wanted)).then_some(wanted)
     }
 
-    pub(super) fn standing(&self) -> u64 {
-        self.standing
+    #[cfg(feature = "mysql")]
+    pub(super) fn current(&self) -> Option<u64> {
+        self.current
+    }
+
+    /// Whether the connection has it for certain.
+    #[cfg(feature = "postgres")]
+    pub(super) fn is(&self, wanted: u64) -> bool {
+        self.current == Some(wanted)
+    }
+
+    /// What it was ahead of a session that had somebody else use the connection.
+    #[cfg(feature = "postgres")]
+    pub(super) fn kept(&self) -> u64 {
+        self.current.unwrap_or(self.standing)
     }
 
     pub(super) fn forget(&mut self) {

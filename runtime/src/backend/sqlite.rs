@@ -4,46 +4,92 @@
 //! soon as another has written in between, busy timeout or not. Two hooks guard the transaction: the commit
 //! hook turns a COMMIT that is not ours into a rollback, the rollback hook tells of rollbacks that are
 //! SQLite's own (a full disk, `OR ROLLBACK`, an interrupted write). A progress handler that reads a flag
-//! stops a running statement; it does not end a wait for a lock, so the connection's own busy timeout is
+//! or a clock stops a running statement; it does not end a wait for a lock, so the connection's own busy timeout is
 //! short and waiting is done on the async side.
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step, Suspicion,
     delegate_to_sqlx, first_row_of_all,
 };
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
 
-/// Virtual machine steps between two looks at the flag: about a millisecond at most, and not measurable.
+/// Virtual machine steps between two looks at flag and clock: about a millisecond at most, and not measurable.
 const STEPS_BETWEEN_LOOKS: i32 = 1000;
 
-/// The flags that the connection's hooks read and write, and whether it refuses writes.
+/// The flags that the connection's hooks read and write, and what sessions have made of it.
 #[derive(Clone, Debug)]
 pub struct SqliteTag {
     flags: Arc<Flags>,
     /// `None` where it is in doubt.
     query_only: Option<bool>,
+    /// How long a statement of this session may take.
+    statement_timeout: Option<Duration>,
+    /// Somebody may have left a transaction open, in autocommit.
+    is_suspect: bool,
+    /// Whether that was so; seen once, with the rollback.
+    meddled: OnceLock<bool>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flags {
+    /// What the clock below counts from.
+    epoch: Instant,
+    /// When the running statement shall stop, in microseconds; 0 is never.
+    stop_at: AtomicU64,
+    /// It has stopped for that.
+    overran: AtomicBool,
     /// The running statement shall stop.
     interrupt: AtomicBool,
     /// A commit is ours.
     commit_permitted: AtomicBool,
     /// The transaction was rolled back.
     rolled_back: AtomicBool,
+}
+
+impl Flags {
+    fn new() -> Self {
+        Self {
+            epoch: Instant::now(),
+            stop_at: AtomicU64::new(0),
+            overran: AtomicBool::new(false),
+            interrupt: AtomicBool::new(false),
+            commit_permitted: AtomicBool::new(true),
+            rolled_back: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the running statement may go on.
+    fn may_go_on(&self) -> bool {
+        let stop_at = self.stop_at.load(Ordering::Acquire);
+        // The clock is read only where somebody waits for it.
+        if stop_at != 0 && self.micros(Duration::ZERO) >= stop_at {
+            self.overran.store(true, Ordering::Release);
+            return false;
+        }
+        !self.interrupt.load(Ordering::Acquire)
+    }
+
+    fn micros(&self, later: Duration) -> u64 {
+        u64::try_from((self.epoch.elapsed() + later).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn stop_in(&self, limit: Option<Duration>) {
+        self.overran.store(false, Ordering::Release);
+        let stop_at = limit.map_or(0, |limit| self.micros(limit).max(1));
+        self.stop_at.store(stop_at, Ordering::Release);
+    }
 }
 
 impl Driver for Sqlite {
@@ -84,13 +130,10 @@ impl Driver for Sqlite {
         connection: &mut SqliteConnection,
     ) -> BoxFuture<'_, Result<SqliteTag, sqlx::Error>> {
         Box::pin(async move {
-            let flags = Arc::new(Flags::default());
-            flags.commit_permitted.store(true, Ordering::Release);
+            let flags = Arc::new(Flags::new());
             let mut handle = connection.lock_handle().await?;
             let progress = Arc::clone(&flags);
-            handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || {
-                !progress.interrupt.load(Ordering::Acquire)
-            });
+            handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || progress.may_go_on());
             let commit = Arc::clone(&flags);
             handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
             let rollback = Arc::clone(&flags);
@@ -99,6 +142,9 @@ impl Driver for Sqlite {
             Ok(SqliteTag {
                 flags,
                 query_only: Some(false),
+                statement_timeout: None,
+                is_suspect: false,
+                meddled: OnceLock::new(),
             })
         })
     }
@@ -139,6 +185,7 @@ impl Driver for Sqlite {
             // Answered behind whatever still runs; only then is the flag nobody's.
             connection.ping().await?;
             tag.flags.interrupt.store(false, Ordering::Release);
+            tag.flags.stop_in(None);
             Ok(None)
         })
     }
@@ -152,10 +199,13 @@ impl Driver for Sqlite {
             if thorough {
                 Self::drain(connection, tag).await?;
             }
-            match connection.execute("ROLLBACK").await {
-                Ok(_) => {}
-                Err(error) if Self::transaction_gone(&error) => {}
+            let was_open = match connection.execute("ROLLBACK").await {
+                Ok(_) => true,
+                Err(error) if Self::transaction_gone(&error) => false,
                 Err(error) => return Err(error),
+            };
+            if tag.is_suspect {
+                let _ = tag.meddled.set(was_open);
             }
             tag.flags.rolled_back.store(false, Ordering::Release);
             tag.flags.commit_permitted.store(true, Ordering::Release);
@@ -164,6 +214,10 @@ impl Driver for Sqlite {
     }
 
     fn begin(tag: &mut SqliteTag, begin: &Begin) -> Cow<'static, str> {
+        tag.is_suspect = false;
+        tag.meddled = OnceLock::new();
+        tag.statement_timeout = begin.statement_timeout;
+        tag.flags.stop_in(None);
         tag.flags.rolled_back.store(false, Ordering::Release);
         tag.flags
             .commit_permitted
@@ -214,6 +268,33 @@ impl Driver for Sqlite {
     fn forget_settings(tag: &mut SqliteTag) {
         // A failed batch may have stopped before or behind its PRAGMA.
         tag.query_only = None;
+    }
+
+    fn lends(tag: &mut SqliteTag) {
+        Self::forget_settings(tag);
+    }
+
+    fn suspect(tag: &mut SqliteTag, suspicion: Option<Suspicion>) {
+        // Inside a transaction the hooks see everything.
+        tag.is_suspect = suspicion == Some(Suspicion::Opened);
+    }
+
+    fn was_meddled_with(tag: &SqliteTag) -> bool {
+        tag.meddled.get() == Some(&true)
+    }
+
+    fn starts(tag: &SqliteTag) {
+        if tag.statement_timeout.is_some() {
+            tag.flags.stop_in(tag.statement_timeout);
+        }
+    }
+
+    fn ends(tag: &SqliteTag) -> bool {
+        let overran = tag.flags.overran.load(Ordering::Acquire);
+        if tag.statement_timeout.is_some() {
+            tag.flags.stop_in(None);
+        }
+        overran
     }
 
     fn interrupt(tag: &SqliteTag) {

@@ -150,6 +150,11 @@ impl Error {
         }))
     }
 
+    /// What a statement answers that we have stopped because it took longer than its session allows.
+    pub(crate) fn overran(error: sqlx::Error) -> Error {
+        Error::from_driver(error, Phase::Body).with_category(Category::Timeout)
+    }
+
     /// What a session answers that can only be rolled back: the category of its first error, and its words.
     pub(crate) fn doomed(first: &Summary, phase: Phase) -> Error {
         Error(Box::new(Node {

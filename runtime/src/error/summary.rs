@@ -87,6 +87,15 @@ impl Summary {
         )
     }
 
+    /// What it remembers where the transaction is over, and nobody has watched how that came.
+    pub(crate) fn rolled_back_on_lent() -> Summary {
+        Summary::ours(
+            Category::Programming,
+            "the transaction was rolled back on the lent connection: by the code that used it, by an error that this \
+             code has swallowed, or because it dropped a statement that was writing",
+        )
+    }
+
     /// What it remembers where the database gave no error of its own.
     pub(crate) fn rolled_back_by_database() -> Summary {
         Summary::ours(

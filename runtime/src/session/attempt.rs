@@ -153,7 +153,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
             match &mut self.place {
                 Place::Own(session) => session.custody().roll_back_in_time().await,
                 Place::Callers(borrowed) => {
-                    let outcome = borrowed.undo();
+                    let outcome = borrowed.undo().await;
                     self.state.entry.ended(Some(outcome));
                     outcome
                 }

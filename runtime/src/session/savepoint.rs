@@ -93,11 +93,24 @@ impl<'s, DB: Backend> Level<'s, DB> {
     }
 }
 
-impl<DB: Backend> Drop for Level<'_, DB> {
-    fn drop(&mut self) {
+impl<DB: Backend> Level<'_, DB> {
+    /// Undoes what the level did, and waits for the database's answer.
+    pub(super) async fn undo(mut self) -> Outcome {
+        self.leave_badly();
+        self.session.custody().prove_undone().await
+    }
+
+    fn leave_badly(&mut self) {
         let custody = self.session.custody();
         while self.depth > 0 && custody.machine().life.depth() >= self.depth {
             custody.leave_badly();
         }
+        self.depth = 0;
+    }
+}
+
+impl<DB: Backend> Drop for Level<'_, DB> {
+    fn drop(&mut self) {
+        self.leave_badly();
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Levels {
 }
 
 /// The savepoint around what is done on a lent connection.
-pub(super) const LENT: &str = "SAVEPOINT steadfast_lent";
+pub(super) const LENT: &str = "steadfast_lent";
 
 impl Levels {
     pub(super) fn depth(&self) -> usize {
@@ -133,10 +133,26 @@ impl Levels {
         self.lent_at = Some(depth);
     }
 
-    /// What goes out ahead of the next user statement, if anything must. A RELEASE alone waits.
-    pub(super) fn batch(&self) -> Option<String> {
+    /// The transaction was not opened, and nothing that was to be opened with it.
+    pub(super) fn open_refused(&mut self) {
+        self.lent_at = None;
+    }
+
+    /// A savepoint that is there for as long as nobody has ended the transaction since the connection was lent.
+    pub(super) fn witness(&self) -> Option<String> {
+        if self.lends() {
+            return Some(LENT.to_owned());
+        }
+        self.release
+            .filter(|_| self.release_proves)
+            .map(|depth| format!("steadfast_{depth}"))
+    }
+
+    /// What goes out ahead of the next user statement, if anything must; `marks_lent` ahead of what is done on a lent
+    /// connection. A RELEASE alone waits.
+    pub(super) fn batch(&self, marks_lent: bool) -> Option<String> {
         let all_open = self.savepoints.iter().all(|level| level.opened);
-        if self.rollback_to.is_none() && all_open {
+        if self.rollback_to.is_none() && all_open && !marks_lent {
             return None;
         }
         let mut sql = self.undoing().unwrap_or_default();
@@ -147,6 +163,9 @@ impl Levels {
             if !level.opened {
                 let _ = write!(sql, "SAVEPOINT steadfast_{}; ", index + 1);
             }
+        }
+        if marks_lent {
+            let _ = write!(sql, "SAVEPOINT {LENT}; ");
         }
         sql.truncate(sql.len() - 2);
         Some(sql)
@@ -174,7 +193,7 @@ impl Levels {
             );
         }
         if self.lends() {
-            let _ = write!(sql.get_or_insert_default(), "RELEASE {LENT}; ");
+            let _ = write!(sql.get_or_insert_default(), "RELEASE SAVEPOINT {LENT}; ");
         }
         sql
     }

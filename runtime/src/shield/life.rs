@@ -197,6 +197,7 @@ impl Life {
 
     pub(crate) fn open_refused(&mut self) {
         self.become_(State::Unopened);
+        self.levels.open_refused();
     }
 
     pub(crate) fn open_failed(&mut self, error: Summary) {
@@ -235,7 +236,15 @@ impl Life {
         self.become_(State::Active);
         if !self.kind.in_transaction {
             // The server has committed it.
-            self.fate = Some(Outcome::Committed);
+            self.fate.get_or_insert(Outcome::Committed);
+        }
+    }
+
+    /// The error of the statement in flight does not tell whether the server has applied it. In a transaction the rollback
+    /// decides; without one nobody knows.
+    pub(crate) fn statement_in_doubt(&mut self) {
+        if !self.kind.in_transaction {
+            self.fate = Some(Outcome::Unknown);
         }
     }
 
@@ -318,15 +327,19 @@ impl Life {
 
     /// What becomes of a level's work where that is undone: the savepoint is gone if somebody has committed.
     pub(crate) fn once_undone(&self) -> Outcome {
+        if !self.kind.in_transaction {
+            // Nothing is undone.
+            return self.fate.unwrap_or(Outcome::NotSent);
+        }
         match self.if_lost {
             Outcome::Unknown => Outcome::Unknown,
             _ => Outcome::RolledBack,
         }
     }
 
-    /// What goes out ahead of the next user statement, if anything must.
-    pub(crate) fn prelude(&self) -> Option<String> {
-        self.levels.batch()
+    /// What goes out ahead of the next user statement, if anything must; see [`Levels::batch`].
+    pub(crate) fn prelude(&self, marks_lent: bool) -> Option<String> {
+        self.levels.batch(marks_lent)
     }
 
     pub(crate) fn marking(&mut self) {
@@ -337,6 +350,11 @@ impl Life {
     /// Whether what is lent now is inside of a savepoint of ours.
     pub(crate) fn lends(&self) -> bool {
         self.levels.lends()
+    }
+
+    /// See [`Levels::witness`].
+    pub(crate) fn witness(&self) -> Option<String> {
+        self.levels.witness()
     }
 
     /// That savepoint is sent, with BEGIN or with a batch.

@@ -7,13 +7,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Span;
 
 use super::lending;
-use super::levels::LENT;
-use super::life::{Leftover, Life};
+use super::life::{Leftover, Life, State};
 use super::observe::{self, Observer};
 use super::owned::{Control, Owned, drive};
 use super::scanner::hides;
 use super::wire::{Carrier, Wire};
-use crate::backend::{Begin, Driver, Statement};
+use crate::backend::{Begin, Driver, Statement, Suspicion};
 use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
 use crate::ledger::Trouble;
 
@@ -149,23 +148,29 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.life.lent();
         self.lent = Some(lending::depth::<DB>(&wire.connection));
         self.was_lent = true;
-        DB::runs_hidden(&mut wire.tag);
+        DB::lends(&mut wire.tag);
         if DB::may_be_open(&wire.tag) {
             self.life.statement_hides();
         }
         &mut wire.connection
     }
 
-    /// What was lent is back: somebody who began a transaction has ended it, and nobody has ended ours.
+    /// The connection is quiet again. What was lent is back: somebody who began a transaction has ended it, and nobody
+    /// has ended ours.
     fn take_back_connection(&mut self) {
-        let Some(lent) = self.lent.take() else {
-            return;
-        };
-        if self
-            .wire()
-            .is_some_and(|wire| lending::depth::<DB>(&wire.connection) != lent)
-        {
+        let lent = self.lent.take();
+        let Some(wire) = self.wire() else { return };
+        let depth = lending::depth::<DB>(&wire.connection);
+        // On SQLite a write that is stopped takes the whole transaction with it.
+        let is_over = DB::ended_by_itself(&wire.tag);
+        if lent.is_some_and(|lent| lent != depth) {
             self.life.doom_session(Summary::miscounted_transactions());
+        }
+        if is_over && self.life.in_transaction() {
+            self.life.doom_session(match lent {
+                Some(_) => Summary::rolled_back_on_lent(),
+                None => Summary::rolled_back_by_database(),
+            });
         }
     }
 
@@ -204,19 +209,17 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             (Control::Open, Err(error)) => self.life.open_failed(Summary::of(error)),
             (Control::Mark, Ok(_)) => self.life.marked(),
-            (Control::Mark, Err(error)) => self.life.mark_failed(Summary::of(error)),
+            (Control::Mark, Err(error)) => {
+                if DB::transaction_gone(error) {
+                    self.life.fated(Outcome::Unknown);
+                }
+                self.life.mark_failed(Summary::of(error));
+            }
             (Control::Recover, Ok(leftover)) => {
                 let leftover = leftover
                     .as_ref()
                     .map(|error| (verdict(error).ends, Summary::of(error)));
                 self.life.recovered(leftover);
-                // On SQLite a write that is stopped takes the whole transaction with it.
-                if self
-                    .wire()
-                    .is_some_and(|wire| DB::ended_by_itself(&wire.tag))
-                {
-                    self.life.doom_session(Summary::rolled_back_by_database());
-                }
                 self.take_back_connection();
             }
             (Control::Recover, Err(error)) => {
@@ -231,12 +234,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 self.life.fated(fate);
             }
             (Control::RollBack, _) => {
-                if self
-                    .wire()
-                    .is_some_and(|wire| DB::was_meddled_with(&wire.tag))
-                {
-                    self.life.fated(Outcome::Unknown);
-                }
+                self.see_meddling();
                 self.life.rolled_back(!closed);
                 if self.life.has_connection_ended()
                     && let Some(wire) = self.wire()
@@ -246,6 +244,19 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
         }
         Poll::Ready(result.map(|_| ()))
+    }
+
+    fn see_meddling(&mut self) {
+        let in_autocommit = self.was_lent && !self.life.in_transaction();
+        let Some(wire) = self.wire() else { return };
+        let was_meddled_with = DB::was_meddled_with(&wire.tag);
+        if was_meddled_with || in_autocommit {
+            // What was set on a lent connection a rollback has undone only where it was inside of our transaction.
+            DB::forget_settings(&mut wire.tag);
+        }
+        if was_meddled_with {
+            self.life.fated(Outcome::Unknown);
+        }
     }
 
     /// What became of the work when COMMIT failed.
@@ -310,7 +321,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// Sends what must go out ahead of a user statement, or ahead of what is `lent`.
     pub(crate) async fn mark(&mut self, lent: bool) -> Result<(), sqlx::Error> {
         let patience = self.patience;
-        let mut batch = self.life.prelude();
         let is_counted = self
             .wire()
             .is_some_and(|wire| lending::depth::<DB>(&wire.connection) > 0);
@@ -323,14 +333,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
         let in_savepoint = self.life.lends() || !DB::LENDS_IN_SAVEPOINT;
         let marks_lent = lent && !(is_counted && in_savepoint);
-        if marks_lent {
-            let batch = batch.get_or_insert_default();
-            if !batch.is_empty() {
-                batch.push_str("; ");
-            }
-            batch.push_str(LENT);
-        }
-        let Some(batch) = batch else {
+        let Some(batch) = self.life.prelude(marks_lent) else {
             return Ok(());
         };
         self.life.marking();
@@ -399,6 +402,22 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.roll_back().await;
     }
 
+    /// Has the rollback look whether the transaction is ours still, where somebody may have ended it unseen. COMMIT has
+    /// looked by itself.
+    fn suspect(&mut self) {
+        if self.life.state() == State::Committing {
+            return;
+        }
+        let suspicion = match self.life.witness() {
+            Some(savepoint) => Some(Suspicion::Ended { savepoint }),
+            None if self.was_lent && !self.life.in_transaction() => Some(Suspicion::Opened),
+            None => None,
+        };
+        if let Some(wire) = self.wire() {
+            DB::suspect(&mut wire.tag, suspicion);
+        }
+    }
+
     /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first. COMMIT
     /// bounds itself; any other that does not answer soon is given up, and the connection with it.
     pub(crate) async fn roll_back(&mut self) {
@@ -415,6 +434,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.life.notice_drop();
         let in_flight = self.life.leftover() != Leftover::Nothing;
         if matches!(self.place, Place::Here(_)) {
+            self.suspect();
             self.life.rolling_back();
             self.send(|carrier| Owned::roll_back(carrier, in_flight));
             let _ = self.control().await;

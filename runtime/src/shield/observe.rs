@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::life::Life;
 use crate::backend::{BoxFuture, Driver, Step};
-use crate::error::{Ends, Summary, verdict};
+use crate::error::{Ends, Error, Summary, verdict};
 
 /// The span of a statement, under the names of OpenTelemetry's conventions for databases; at debug level, where its text
 /// may be shown. Values never are.
@@ -44,29 +44,41 @@ pub(crate) struct Observer<'s, DB: Driver> {
 impl<'s, DB: Driver> Observer<'s, DB> {
     pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span) -> Self {
         life.statement_sent();
+        DB::starts(tag);
         Self { life, tag, span }
     }
 
     fn answered(&mut self) {
+        DB::ends(self.tag);
         self.life.statement_answered();
         self.see_rollback(Summary::rolled_back_by_database);
     }
 
-    fn failed(&mut self, error: &sqlx::Error) {
+    /// What the caller gets for an error of the driver.
+    fn failed(&mut self, error: sqlx::Error) -> sqlx::Error {
+        let verdict = verdict(&error);
+        let ends = if DB::takes_transaction(self.tag, &error) {
+            Ends::Transaction
+        } else {
+            verdict.ends
+        };
+        if verdict.leaves_doubt() {
+            self.life.statement_in_doubt();
+        }
+        let error = if DB::ends(self.tag) {
+            Error::overran(error).into()
+        } else {
+            error
+        };
         if !self.span.is_disabled() {
-            self.span
-                .record("error.type", verdict(error).category.as_str());
-            if let Some(code) = Summary::of(error).code() {
+            self.span.record("error.type", verdict.category.as_str());
+            if let Some(code) = Summary::of(&error).code() {
                 self.span.record("db.response.status_code", code);
             }
         }
-        let ends = if DB::takes_transaction(self.tag, error) {
-            Ends::Transaction
-        } else {
-            verdict(error).ends
-        };
-        self.life.statement_failed(ends, || Summary::of(error));
-        self.see_rollback(|| Summary::of(error));
+        self.life.statement_failed(ends, || Summary::of(&error));
+        self.see_rollback(|| Summary::of(&error));
+        error
     }
 
     fn see_rollback(&mut self, error: impl FnOnce() -> Summary) {
@@ -108,18 +120,21 @@ impl<DB: Driver> Stream for WatchedStream<'_, DB> {
         this.observer.life.statement_polled();
         let _entered = this.observer.span.clone().entered();
         let step = ready!(this.stream.as_mut().poll_next(context));
-        match &step {
-            Some(Ok(_)) => this.observer.life.statement_yielded(),
+        Poll::Ready(match step {
+            Some(Ok(step)) => {
+                this.observer.life.statement_yielded();
+                Some(Ok(step))
+            }
             Some(Err(error)) => {
                 this.over = true;
-                this.observer.failed(error);
+                Some(Err(this.observer.failed(error)))
             }
             None => {
                 this.over = true;
                 this.observer.answered();
+                None
             }
-        }
-        Poll::Ready(step)
+        })
     }
 }
 
@@ -145,10 +160,12 @@ impl<DB: Driver, T> Future for WatchedFuture<'_, DB, T> {
         let this = &mut *self;
         let _entered = this.observer.span.clone().entered();
         let result = ready!(this.future.as_mut().poll(context));
-        match &result {
-            Ok(_) => this.observer.answered(),
-            Err(error) => this.observer.failed(error),
-        }
-        Poll::Ready(result)
+        Poll::Ready(match result {
+            Ok(value) => {
+                this.observer.answered();
+                Ok(value)
+            }
+            Err(error) => Err(this.observer.failed(error)),
+        })
     }
 }

@@ -57,7 +57,7 @@ impl<L> Owned<L> {
             wire.mark_unproven();
             let mut sql = DB::begin(&mut wire.tag, &begin);
             if lent && DB::LENDS_IN_SAVEPOINT {
-                sql.to_mut().push_str("; ");
+                sql.to_mut().push_str("; SAVEPOINT ");
                 sql.to_mut().push_str(LENT);
             }
             let answer = if sql.is_empty() {

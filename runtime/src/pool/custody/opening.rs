@@ -1,6 +1,6 @@
 //! The way to a session's statement: its turn, its connection, its BEGIN, its savepoints.
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::Custody;
 use crate::backend::{Backend, Begin};
@@ -53,6 +53,29 @@ impl<DB: Backend> Custody<DB> {
             .mark(lent)
             .await
             .map_err(|error| Error::from_driver(error, Phase::Body))
+    }
+
+    /// Sends the rollback of the levels that were left, and tells what became of their work. `NotSent` where the whole
+    /// session is undone with them: its end will tell.
+    pub(crate) async fn prove_undone(&mut self) -> Outcome {
+        self.settle_in_time().await;
+        let life = &self.machine.life;
+        if life.doom().is_some()
+            || life.state() != State::Active
+            || expect_runtime(Phase::Body).is_err()
+        {
+            return Outcome::NotSent;
+        }
+        let now = Instant::now();
+        let until = self
+            .deadline
+            .map_or(now + self.pool.settings().acquire_timeout, |deadline| {
+                deadline.max(now) + AFTER_DEADLINE
+            });
+        match timeout_at(until, self.machine.mark(false)).await {
+            Ok(Ok(())) => Outcome::RolledBack,
+            _ => Outcome::Unknown,
+        }
     }
 
     async fn open(&mut self, lent: bool) -> Result<(), Error> {

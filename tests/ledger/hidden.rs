@@ -54,7 +54,7 @@ each_server! {
                 assert_eq!(error.outcome(), Outcome::Unknown, "{procedure}, {fault:?}: {error}");
                 assert_eq!(runs.load(Ordering::Relaxed), 1, "{procedure}, {fault:?}: a part of it may be there");
                 assert_eq!(proxy.fired(), u64::from(fault.is_some()));
-                assert_ne!(place.count("entries").await, 0);
+                assert_ne!(place.count("entries").await, 0, "{procedure}, {fault:?}");
                 match error.resolve(&pool).await {
                     Ok(outcome) => assert_eq!(outcome, Outcome::Unknown, "{procedure}, {fault:?}"),
                     Err(refused) => assert_eq!(refused.category(), Category::Programming, "{refused}"),

@@ -23,7 +23,7 @@ each_server! {
 
     /// The question, and not the commit.
     fn asks(sent: &Sent) -> bool {
-        sent.runs("INSERT INTO steadfast_ledger") && !sent.runs("COMMIT")
+        sent.runs("steadfast_ledger") && !sent.runs("; COMMIT")
     }
 
     #[with_session]

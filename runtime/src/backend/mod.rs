@@ -23,6 +23,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
@@ -226,8 +227,13 @@ pub trait Driver: Database + Sized {
     fn begin(tag: &mut Self::Tag, begin: &Begin) -> Cow<'static, str>;
 
     /// What is sent to commit, and proves by its answer that the transaction was still ours. `unseen`: a
-    /// statement was not read to its end.
-    fn commit(tag: &Self::Tag, unseen: bool) -> Cow<'static, str>;
+    /// statement was not read to its end. A `note`, where there is one, goes behind the proof: it must not be made
+    /// where the transaction is gone.
+    fn commit(tag: &Self::Tag, unseen: bool, note: &str) -> Cow<'static, str>;
+
+    /// Where a table was found or would be made when the connection was opened, as it is written in SQL: a session may
+    /// look elsewhere by the time it commits.
+    fn schema(tag: &Self::Tag) -> Option<Arc<str>>;
 
     /// Called when COMMIT is about to be sent.
     fn permit_commit(_tag: &Self::Tag) {}

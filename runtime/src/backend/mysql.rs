@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
@@ -28,6 +28,7 @@ use crate::isolation::Isolation;
 pub struct MySqlTag {
     id: u64,
     server: Server,
+    schema: Option<Arc<str>>,
     /// In milliseconds.
     statement_timeout: Setting,
     /// In seconds.
@@ -60,7 +61,7 @@ const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 /// the two servers keeps the status in a schema of its own, and runs the comment that is meant for it.
 const WHO: &str = "SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(), CAST(UNIX_TIMESTAMP() - \
     (SELECT variable_value FROM /*M!100000 information_schema*//*!50700 performance_schema*/.global_status \
-    WHERE variable_name = 'Uptime') AS CHAR)";
+    WHERE variable_name = 'Uptime') AS CHAR), DATABASE()";
 
 /// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
 const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
@@ -96,6 +97,7 @@ impl Driver for MySql {
             let id: String = who.try_get(0)?;
             let version: String = who.try_get(1)?;
             let started: Option<String> = who.try_get(2)?;
+            let schema: Option<String> = who.try_get(3)?;
             let mut tag = MySqlTag {
                 id: id.parse().map_err(|_| {
                     sqlx::Error::Protocol(format!("the connection's id `{id}` is not a number"))
@@ -105,6 +107,7 @@ impl Driver for MySql {
                     is_mariadb: version.contains("MariaDB"),
                     rolls_back_on_timeout: false,
                 },
+                schema: schema.map(|schema| format!("`{}`", schema.replace('`', "``")).into()),
                 statement_timeout: Setting::new(0),
                 lock_timeout: Setting::new(0),
                 in_transaction: false,
@@ -189,14 +192,19 @@ impl Driver for MySql {
         Cow::Owned(sql)
     }
 
-    fn commit(tag: &MySqlTag, _unseen: bool) -> Cow<'static, str> {
-        if tag.hidden {
-            return Cow::Owned(format!(
-                "RELEASE SAVEPOINT steadfast; COMMIT AND NO CHAIN NO RELEASE; {}",
+    fn commit(tag: &MySqlTag, _unseen: bool, note: &str) -> Cow<'static, str> {
+        match (tag.hidden, note) {
+            (false, "") => Cow::Borrowed("RELEASE SAVEPOINT steadfast; COMMIT"),
+            (false, note) => Cow::Owned(format!("RELEASE SAVEPOINT steadfast; {note}COMMIT")),
+            (true, note) => Cow::Owned(format!(
+                "RELEASE SAVEPOINT steadfast; {note}COMMIT AND NO CHAIN NO RELEASE; {}",
                 tag.own_settings()
-            ));
+            )),
         }
-        Cow::Borrowed("RELEASE SAVEPOINT steadfast; COMMIT")
+    }
+
+    fn schema(tag: &MySqlTag) -> Option<Arc<str>> {
+        tag.schema.clone()
     }
 
     fn runs_hidden(tag: &mut MySqlTag) {

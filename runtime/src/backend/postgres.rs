@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
@@ -28,6 +28,7 @@ pub struct PgTag {
     /// In microseconds since 1970: the process id may be somebody else's by now.
     started: i64,
     watches_client: bool,
+    schema: Option<Arc<str>>,
     statement_timeout: Setting,
     lock_timeout: Setting,
     strings_escape: bool,
@@ -49,11 +50,13 @@ const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
 /// When a backend was started: with its process id, what no other backend has.
 const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 
-/// Who serves this connection, and the limits that stand on it.
+/// Who serves this connection, the limits that stand on it, and where the ledger is, or would be made.
 const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint, \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
-    current_setting('standard_conforming_strings') = 'off' \
+    current_setting('standard_conforming_strings') = 'off', \
+    quote_ident(coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
+        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema())) \
     FROM pg_stat_get_activity(pg_backend_pid())";
 
 impl Driver for Postgres {
@@ -106,6 +109,7 @@ impl Driver for Postgres {
                 lent: false,
                 suspicion: None,
                 meddled: OnceLock::new(),
+                schema: row.try_get::<Option<String>, _>(5)?.map(Into::into),
             })
         })
     }
@@ -185,7 +189,7 @@ impl Driver for Postgres {
         Cow::Owned(sql)
     }
 
-    fn commit(tag: &PgTag, unseen: bool) -> Cow<'static, str> {
+    fn commit(tag: &PgTag, unseen: bool, note: &str) -> Cow<'static, str> {
         let mut sql = Cow::Borrowed("");
         if unseen {
             sql.to_mut().push_str("SAVEPOINT steadfast_proof; ");
@@ -198,7 +202,14 @@ impl Driver for Postgres {
                 "SET statement_timeout = {statement}; SET lock_timeout = {lock}; "
             );
         }
+        if !note.is_empty() {
+            sql.to_mut().push_str(note);
+        }
         sql + "COMMIT"
+    }
+
+    fn schema(tag: &PgTag) -> Option<Arc<str>> {
+        tag.schema.clone()
     }
 
     fn lends(tag: &mut PgTag) {

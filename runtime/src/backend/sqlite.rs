@@ -237,8 +237,17 @@ impl Driver for Sqlite {
         })
     }
 
-    fn commit(_tag: &SqliteTag, _unseen: bool) -> Cow<'static, str> {
-        Cow::Borrowed("COMMIT")
+    fn commit(_tag: &SqliteTag, _unseen: bool, note: &str) -> Cow<'static, str> {
+        if note.is_empty() {
+            Cow::Borrowed("COMMIT")
+        } else {
+            Cow::Owned(format!("{note}COMMIT"))
+        }
+    }
+
+    fn schema(_tag: &SqliteTag) -> Option<Arc<str>> {
+        // A temporary table of that name would come first.
+        Some("main".into())
     }
 
     fn permit_commit(tag: &SqliteTag) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::category::Category;
 use super::fault::Fault;
 use super::outcome::{Outcome, Phase};
+use crate::ledger::Token;
 
 /// What failed in one attempt of an operation.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct AttemptError {
     outcome: Outcome,
     code: Option<Box<str>>,
     message: Arc<str>,
+    /// What the ledger knows its commit by.
+    token: Option<Token>,
 }
 
 impl AttemptError {
@@ -32,7 +35,17 @@ impl AttemptError {
             outcome,
             code: fault.code().map(Into::into),
             message: fault.message().into(),
+            token: None,
         }
+    }
+
+    pub(crate) fn with_token(mut self, token: Option<Token>) -> AttemptError {
+        self.token = token;
+        self
+    }
+
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
     }
 
     /// Which attempt it was, counted from 1.

@@ -183,7 +183,7 @@ impl Error {
             summary: None,
             doomed: false,
             cause: None,
-            token: None,
+            tokens: Vec::new(),
         }
     }
 
@@ -224,12 +224,12 @@ impl Error {
 
     /// The ledger can be asked about it.
     pub(crate) fn with_token(mut self, token: Option<Token>) -> Error {
-        self.0.token = token;
+        self.0.tokens = token.into_iter().collect();
         self
     }
 
-    pub(crate) fn token(&self) -> Option<Token> {
-        self.0.token
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.0.tokens
     }
 
     pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
@@ -249,7 +249,18 @@ impl Error {
         self.0.operation = Some(operation);
     }
 
+    /// An attempt that is in doubt leaves the whole call so, whatever those behind it came to.
     pub(crate) fn set_attempts(&mut self, attempts: Vec<AttemptError>) {
+        let in_doubt = || {
+            attempts
+                .iter()
+                .filter(|attempt| attempt.outcome() == Outcome::Unknown)
+        };
+        if in_doubt().next().is_some() {
+            let tokens: Option<_> = in_doubt().map(|attempt| attempt.token().cloned()).collect();
+            self.0.tokens = tokens.unwrap_or_default();
+            self.0.outcome = Outcome::Unknown;
+        }
         self.0.attempts = attempts;
     }
 

@@ -30,8 +30,8 @@ pub(crate) struct Node {
     /// Whether `summary` is of an earlier error, which this one only repeats.
     pub(super) doomed: bool,
     pub(super) cause: Option<Cause>,
-    /// What the ledger knows the commit by.
-    pub(super) token: Option<Token>,
+    /// What the ledger knows the commits by that are in doubt; empty where it does not know them all.
+    pub(super) tokens: Vec<Token>,
 }
 
 pub(super) enum Cause {

@@ -250,7 +250,7 @@ impl<DB: Backend> Drop for Custody<DB> {
             runtime: None,
             listing: self.listing.take(),
             hooks: std::mem::take(&mut self.hooks),
-            token: self.token,
+            token: self.token.take(),
             learned: self.learned,
             answer_by: None,
             kept: self.kept,

@@ -16,25 +16,44 @@ impl<DB: Backend> SessionPool<DB> {
     /// The SQL of the tables that steadfast needs, for migrations of your own: the ledger of `verify_commit`.
     pub const SCHEMA: &'static str = schema(DB::DIALECT);
 
-    /// Makes the tables of [`SCHEMA`](Self::SCHEMA) where they are not there, and tries them.
+    /// Makes the tables of [`SCHEMA`](Self::SCHEMA) where they are not there, and tries them. Several programs may do so at
+    /// the same time, and a program that may not make tables where they are there.
     ///
     /// # Errors
-    /// Where they may not be made, or where the table there is another version's.
+    /// Where they may not be made, or where the table there is another version's or may not be used.
     ///
     /// # Cost
-    /// Four round trips.
+    /// Four round trips where they are there, nine otherwise.
     ///
     /// # Cancellation
     /// A table is made or is not.
     pub async fn install(&self) -> Result<(), Error> {
-        self.send(Self::SCHEMA.to_owned()).await?;
+        if self.try_ledger().await.is_ok() {
+            return Ok(());
+        }
+        // Refused also where somebody else makes them at the same moment.
+        let made = self.send(Self::SCHEMA.to_owned()).await;
+        self.try_ledger()
+            .await
+            .map_err(|error| made.err().unwrap_or(error))
+    }
+
+    /// Writes a token and reads it.
+    async fn try_ledger(&self) -> Result<(), Error> {
+        let token = Token::fresh();
         let mut session = self.begin().await?;
-        let trial = Token::fresh().note(DB::DIALECT, Mark::Fenced);
-        let tried = sqlx::Executor::execute(&mut session, AssertSqlSafe(trial)).await;
+        let note = AssertSqlSafe(token.note(DB::DIALECT, Mark::Fenced));
+        let mut tried = sqlx::Executor::execute(&mut session, note).await.map(drop);
+        if tried.is_ok() {
+            let question = AssertSqlSafe(token.ask(DB::DIALECT));
+            tried = sqlx::Executor::fetch_one(&mut session, question)
+                .await
+                .map(drop);
+        }
         session.rollback().await?;
-        tried.map(drop).map_err(|error| {
-            let trouble = Trouble::of::<DB>(&error).unwrap_or(Trouble::Unusable);
-            trouble.explain(error).with_outcome(Outcome::RolledBack)
+        tried.map_err(|error| match Trouble::of::<DB>(&error) {
+            Some(trouble) => trouble.explain(error).with_outcome(Outcome::RolledBack),
+            None => Error::from_driver(error, Phase::Body).with_outcome(Outcome::RolledBack),
         })
     }
 
@@ -44,7 +63,7 @@ impl<DB: Backend> SessionPool<DB> {
     /// # Errors
     /// Those of any statement.
     pub async fn forget_tokens(&self, older_than: Duration) -> Result<(), Error> {
-        self.send(forget(DB::DIALECT, older_than.as_secs())).await
+        self.send(forget(DB::DIALECT, older_than)).await
     }
 
     async fn send(&self, sql: String) -> Result<(), Error> {
@@ -53,10 +72,11 @@ impl<DB: Backend> SessionPool<DB> {
     }
 
     /// What the ledger says by `until`; `None` where it could not be asked.
-    pub(crate) async fn ask_ledger(&self, token: Token, until: Instant) -> Option<Outcome> {
+    pub(crate) async fn ask_ledger(&self, token: &Token, until: Instant) -> Option<Outcome> {
         let mut reconnect = Reconnect::new();
         loop {
             match timeout_at(until, self.ask_once(token)).await {
+                Ok(Ok(Outcome::RolledBack)) if token.hides => return Some(Outcome::Unknown),
                 Ok(Ok(outcome)) => return Some(outcome),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the ledger could not be asked");
@@ -73,7 +93,7 @@ impl<DB: Backend> SessionPool<DB> {
         }
     }
 
-    async fn ask_once(&self, token: Token) -> Result<Outcome, Error> {
+    async fn ask_once(&self, token: &Token) -> Result<Outcome, Error> {
         match self.send(token.note(DB::DIALECT, Mark::Fenced)).await {
             // It was not there, and from here on it cannot be.
             Ok(()) => return Ok(Outcome::RolledBack),
@@ -94,14 +114,16 @@ impl Error {
     /// server can be reached again.
     ///
     /// # Guarantee
-    /// `Committed` and `RolledBack` are certain: asked once, a commit that was not there never will be. `Unknown` where the
-    /// server still cannot answer. An error that is not in doubt answers what it has.
+    /// `Committed` and `RolledBack` are certain, whoever asks and however often: once it was found not to be there, a
+    /// commit never will be. `Unknown` where the server still cannot answer, and where the session could have committed a
+    /// part of its work by itself (a procedure on MySQL, a lent connection) and the commit was not applied. An error that
+    /// is not in doubt answers what it has. `pool` must reach the database of the call.
     ///
     /// # Errors
     /// `Programming` where the function does not verify its commits, so that there is no token to ask for.
     ///
     /// # Cost
-    /// One round trip or two; 10 s at most.
+    /// One round trip or two, for each attempt in doubt; 10 s at most.
     ///
     /// # Cancellation
     /// Ask again.
@@ -109,7 +131,7 @@ impl Error {
         if self.outcome() != Outcome::Unknown {
             return Ok(self.outcome());
         }
-        let Some(token) = self.token() else {
+        if self.tokens().is_empty() {
             return Err(Self::new(
                 Category::Programming,
                 Phase::Commit,
@@ -117,9 +139,16 @@ impl Error {
             )
             .with_help("add `verify_commit` to the function's `#[retry]`")
             .with_outcome(Outcome::Unknown));
-        };
+        }
         let until = Instant::now() + RESOLVE_TIMEOUT;
-        let resolved = pool.ask_ledger(token, until).await;
-        Ok(resolved.unwrap_or(Outcome::Unknown))
+        let mut all = Outcome::RolledBack;
+        for token in self.tokens() {
+            match pool.ask_ledger(token, until).await {
+                Some(Outcome::Committed) => return Ok(Outcome::Committed),
+                Some(Outcome::RolledBack) => {}
+                _ => all = Outcome::Unknown,
+            }
+        }
+        Ok(all)
     }
 }

@@ -126,10 +126,17 @@ impl Retrying {
     }
 
     fn note_in(&mut self, error: &mut impl Classify, session: bool) -> Failure {
-        let phase = error
-            .session_error_mut()
-            .map_or(Phase::Body, |own| own.phase());
-        self.note_fault(error.fault().as_ref(), phase, session)
+        let own = error.session_error_mut();
+        let (phase, token) = own.map_or((Phase::Body, None), |own| {
+            (own.phase(), own.tokens().first().cloned())
+        });
+        let failure = self.note_fault(error.fault().as_ref(), phase, session);
+        if failure.known.is_some()
+            && let Some(noted) = self.errors.pop()
+        {
+            self.errors.push(noted.with_token(token));
+        }
+        failure
     }
 
     fn note_fault(&mut self, fault: Option<&Fault<'_>>, phase: Phase, session: bool) -> Failure {

@@ -161,7 +161,13 @@ impl State {
         let pause = retrying.pause_after(&failure, self.deadline);
         match pause {
             Some(_) => self.entry.operation.record_retried(failure.category()),
-            None => retrying.give_up(error),
+            None => {
+                retrying.give_up(error);
+                let own = error.session_error_mut();
+                if own.is_some_and(|own| own.outcome() == Outcome::Unknown) {
+                    self.entry.ended(Some(Outcome::Unknown));
+                }
+            }
         }
         pause
     }

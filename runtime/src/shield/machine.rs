@@ -354,13 +354,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         limit: Instant,
     ) -> Committed {
         let (ahead, unseen) = self.life.committing();
-        let mut ahead = ahead.unwrap_or_default();
+        let ahead = ahead.unwrap_or_default();
         self.is_noted = note.is_some();
-        if let Some(note) = note {
-            ahead.push_str(&note);
-            ahead.push_str("; ");
-        }
-        self.send(|carrier| Owned::commit(carrier, ahead, unseen, busy_until, patience));
+        let note = note.map_or_else(String::new, |note| note + "; ");
+        self.send(|carrier| Owned::commit(carrier, ahead, note, unseen, busy_until, patience));
         match timeout_at(limit, self.control()).await {
             Err(_elapsed) => Committed::Unanswered,
             Ok(Ok(())) => Committed::Done,
@@ -375,6 +372,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 }
             }
         }
+    }
+
+    /// Whether a part of the work may have been committed already, behind our back.
+    pub(crate) fn hides(&self) -> bool {
+        self.was_lent || self.life.once_undone() == Outcome::Unknown
     }
 
     /// Whether the ledger can tell what became of a COMMIT.

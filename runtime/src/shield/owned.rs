@@ -165,6 +165,7 @@ impl<L> Owned<L> {
     pub(crate) fn commit<DB: Driver>(
         mut carrier: L,
         ahead: String,
+        note: String,
         unseen: bool,
         busy_until: Instant,
         patience: Duration,
@@ -175,9 +176,8 @@ impl<L> Owned<L> {
         let future = Box::pin(async move {
             let until = Instant::now() + patience;
             let wire = carrier.wire();
-            let commit = DB::commit(&wire.tag, unseen);
             let mut batch = ahead;
-            batch.push_str(&commit);
+            batch.push_str(&DB::commit(&wire.tag, unseen, &note));
             DB::permit_commit(&wire.tag);
             let mut busy = Busy::until(busy_until);
             let answer = loop {
@@ -189,7 +189,7 @@ impl<L> Owned<L> {
                 }
                 // What went ahead of it is done; only the COMMIT was refused.
                 batch.clear();
-                batch.push_str(&commit);
+                batch.push_str(&DB::commit(&wire.tag, unseen, ""));
             };
             if matches!(answer, Ok(Ok(()))) {
                 wire.mark_proven();

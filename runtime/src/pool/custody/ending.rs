@@ -65,9 +65,7 @@ impl<DB: Backend> Custody<DB> {
         // Without a deadline the COMMIT is given up first, and the ledger can be asked.
         let limit = self.answer_by().unwrap_or(now + patience + AFTER_DEADLINE);
         self.kept = true;
-        let note = self
-            .token
-            .map(|token| token.note(DB::DIALECT, Mark::Committed));
+        let note = self.note();
         match self.machine.commit(note, busy_until, patience, limit).await {
             Committed::Done => Ok(self.finish().await),
             Committed::Failed {
@@ -92,9 +90,19 @@ impl<DB: Backend> Custody<DB> {
                     "the server has not answered COMMIT in time",
                 )
                 .with_outcome(Outcome::Unknown)
-                .with_token(self.token))
+                .with_token(self.token.clone()))
             }
         }
+    }
+
+    /// What the commit writes into the ledger.
+    fn note(&mut self) -> Option<String> {
+        let hides = self.machine.hides();
+        let schema = self.machine.wire().and_then(|wire| DB::schema(&wire.tag));
+        let token = self.token.as_mut()?;
+        token.schema = schema;
+        token.hides = hides;
+        Some(token.note(DB::DIALECT, Mark::Committed))
     }
 
     fn commit_failed(&self, source: sqlx::Error, outcome: Outcome) -> Error {
@@ -113,7 +121,7 @@ impl<DB: Backend> Custody<DB> {
         if outcome == Outcome::Unknown {
             error
                 .with_category(Category::CommitUnknown)
-                .with_token(self.token)
+                .with_token(self.token.clone())
         } else if error.category() == Category::CommitUnknown {
             // The ledger knew better.
             error.with_category(Category::Connection)
@@ -136,10 +144,10 @@ impl<DB: Backend> Custody<DB> {
         }
         let mut outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
         self.entry.ended(Some(outcome));
-        if let Some(token) = self.token.filter(|_| self.must_ask()) {
+        if let Some(token) = self.token.clone().filter(|_| self.must_ask()) {
             let answer_by = self.answer_by();
             let until = answer_by.unwrap_or_else(|| Instant::now() + RESOLVE_TIMEOUT);
-            match self.pool.ask_ledger(token, until).await {
+            match self.pool.ask_ledger(&token, until).await {
                 Some(known) => outcome = known,
                 None if answer_by.is_some() => return None,
                 None => {}

@@ -159,17 +159,16 @@ impl State {
         let retrying = self.retrying.as_mut()?;
         let failure = retrying.note(error).in_session(self.outcome);
         let pause = retrying.pause_after(&failure, self.deadline);
-        match pause {
-            Some(_) => self.entry.operation.record_retried(failure.category()),
-            None => {
-                retrying.give_up(error);
-                let own = error.session_error_mut();
-                if own.is_some_and(|own| own.outcome() == Outcome::Unknown) {
-                    self.entry.ended(Some(Outcome::Unknown));
-                }
-            }
+        if pause.is_some() {
+            self.entry.operation.record_retried(failure.category());
+            return pause;
         }
-        pause
+        retrying.give_up(error);
+        let own = error.session_error_mut();
+        if own.is_some_and(|own| own.outcome() == Outcome::Unknown) {
+            self.entry.ended(Some(Outcome::Unknown));
+        }
+        None
     }
 
     pub(super) fn answered<T, E: Classify>(&self, result: Result<T, E>) -> Result<T, E> {

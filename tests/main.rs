@@ -25,6 +25,8 @@ mod control_line;
 mod endings;
 mod errors;
 mod executor;
+mod hooks;
+mod ledger;
 mod limits;
 mod lone_statements;
 mod many;

@@ -129,3 +129,19 @@ pub async fn quiet_at_last<DB: Backend>(pool: &SessionPool<DB>) -> Duration {
     quiet(pool).await;
     began.elapsed()
 }
+
+/// The answer of a call that from some point on does nothing but wait, and how long that took: the limits it waits for,
+/// and nothing else.
+pub async fn leaping<F: Future, R: Future<Output = bool>>(
+    from: impl FnMut() -> R,
+    call: F,
+) -> (F::Output, Duration) {
+    let clock = Clock::stop();
+    let began = Instant::now();
+    let leap = async {
+        clock.eventually("the call has come so far", from).await;
+        clock.leap();
+    };
+    let (answer, ()) = tokio::join!(call, leap);
+    (answer, began.elapsed())
+}

@@ -16,7 +16,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-pub use clock::{Clock, about, overdue_in_statement, quiet_at_last, quiet_at_once};
+pub use clock::{Clock, about, leaping, overdue_in_statement, quiet_at_last, quiet_at_once};
 
 /// How long a condition may take: far more than it ever does, on a busy machine too, and less than the 30 seconds of
 /// `SLOW`. What comes within it has not waited for such a statement to end.

@@ -263,6 +263,11 @@ pub trait Driver: Database + Sized {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Whether a backslash in a string escapes what follows, though the dialect's default is another.
+    fn strings_escape(_tag: &Self::Tag) -> bool {
+        false
+    }
+
     /// Settings of the connection are in doubt: the next `begin` sends them all.
     fn forget_settings(_tag: &mut Self::Tag) {}
 

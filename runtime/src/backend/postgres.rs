@@ -29,6 +29,7 @@ pub struct PgTag {
     watches_client: bool,
     statement_timeout: Setting,
     lock_timeout: Setting,
+    strings_escape: bool,
 }
 
 /// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
@@ -41,7 +42,8 @@ const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 /// Who serves this connection, and the limits that stand on it.
 const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint, \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
-    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout') \
+    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
+    current_setting('standard_conforming_strings') = 'off' \
     FROM pg_stat_get_activity(pg_backend_pid())";
 
 impl Driver for Postgres {
@@ -90,6 +92,7 @@ impl Driver for Postgres {
                 watches_client,
                 statement_timeout: millis(row.try_get(2)?),
                 lock_timeout: millis(row.try_get(3)?),
+                strings_escape: row.try_get(4)?,
             })
         })
     }
@@ -173,6 +176,10 @@ impl Driver for Postgres {
     fn transaction_gone(error: &sqlx::Error) -> bool {
         // `no_active_sql_transaction`
         matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25P01"))
+    }
+
+    fn strings_escape(tag: &PgTag) -> bool {
+        tag.strings_escape
     }
 
     fn forget_settings(tag: &mut PgTag) {

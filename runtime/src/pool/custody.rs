@@ -41,8 +41,10 @@ pub(crate) struct Custody<DB: Backend> {
     hooks: Hooks,
     /// What the ledger shall know the commit by.
     token: Option<Token>,
-    /// What the ledger said of an outcome that was unknown.
-    resolved: Option<Outcome>,
+    /// What became of the work, as well as it will ever be known.
+    learned: Option<Outcome>,
+    /// When the caller is answered at the latest, whatever its session waits for still.
+    answer_by: Option<Instant>,
     /// The body has ended well, and its work is meant to stay.
     kept: bool,
     /// This is the reaper's: when it is dropped there is nobody left to hand anything to.
@@ -69,7 +71,8 @@ impl<DB: Backend> Custody<DB> {
             listing: None,
             hooks: Hooks::default(),
             token: None,
-            resolved: None,
+            learned: None,
+            answer_by: None,
             kept: false,
             reaped: false,
         }
@@ -217,20 +220,25 @@ impl<DB: Backend> Custody<DB> {
 
 impl<DB: Backend> Drop for Custody<DB> {
     fn drop(&mut self) {
-        if !self.machine.holds_connection() && self.hooks.is_empty() {
+        let is_over = self.hooks.is_empty() && !self.must_ask();
+        if is_over && !self.machine.holds_connection() {
             return;
         }
         let runtime = self.runtime.take().or_else(|| Handle::try_current().ok());
         let Some(runtime) = runtime.filter(|_| !self.reaped) else {
             // There is no runtime, or it has shut down, and the connection goes with it.
             self.machine.life.lost();
-            let outcome = self.machine.life.outcome();
-            self.entry.ended(outcome);
+            let outcome = self.learned.or(self.machine.life.outcome());
+            if self.learned.is_none() {
+                self.entry.ended(outcome);
+            }
             self.hooks
                 .decide(outcome.unwrap_or(Outcome::NotSent), self.kept);
             self.hooks.run_without_runtime(&self.entry);
             return;
         };
+        // From here on, and not from the reaper's first poll.
+        self.list();
         let remains = Self {
             pool: self.pool.clone(),
             entry: Arc::clone(&self.entry),
@@ -243,7 +251,8 @@ impl<DB: Backend> Drop for Custody<DB> {
             listing: self.listing.take(),
             hooks: std::mem::take(&mut self.hooks),
             token: self.token,
-            resolved: self.resolved,
+            learned: self.learned,
+            answer_by: None,
             kept: self.kept,
             reaped: true,
         };

@@ -122,7 +122,9 @@ impl Hooks {
                     Err(payload) => Some(panicked(payload.as_ref())),
                 };
                 report(entry, name, failure);
-                self.running = None;
+                if let Some((name, task)) = self.running.take() {
+                    discard(entry, name, task);
+                }
             }
             match self.next() {
                 None => return Poll::Ready(()),
@@ -132,7 +134,8 @@ impl Hooks {
                 Some(Hook::Rollback(task)) if decided.rolls_back() => {
                     self.running = Some(("on_rollback", task));
                 }
-                Some(Hook::Commit(_) | Hook::Rollback(_)) => {}
+                Some(Hook::Commit(task)) => discard(entry, "on_commit", task),
+                Some(Hook::Rollback(task)) => discard(entry, "on_rollback", task),
                 Some(Hook::End(hook)) => end(entry, hook, decided.outcome),
             }
         }
@@ -143,24 +146,24 @@ impl Hooks {
         let Some(decided) = self.decided else {
             return;
         };
-        if let Some((name, _)) = self.running.take() {
+        if let Some((name, task)) = self.running.take() {
             report(entry, name, Some("the runtime has shut down".to_owned()));
+            discard(entry, name, task);
         }
         while let Some(hook) = self.next() {
-            let name = match hook {
+            let (name, task, was_due) = match hook {
                 Hook::End(hook) => {
                     end(entry, hook, decided.outcome);
                     continue;
                 }
-                Hook::Commit(_) if decided.commits() => "on_commit",
-                Hook::Rollback(_) if decided.rolls_back() => "on_rollback",
-                Hook::Commit(_) | Hook::Rollback(_) => continue,
+                Hook::Commit(task) => ("on_commit", task, decided.commits()),
+                Hook::Rollback(task) => ("on_rollback", task, decided.rolls_back()),
             };
-            report(
-                entry,
-                name,
-                Some("there is no runtime to run it on".to_owned()),
-            );
+            if was_due {
+                let failure = "there is no runtime to run it on".to_owned();
+                report(entry, name, Some(failure));
+            }
+            discard(entry, name, task);
         }
     }
 
@@ -172,6 +175,13 @@ impl Hooks {
 fn end(entry: &Entry, hook: Box<dyn FnOnce(Outcome) + Send>, outcome: Outcome) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(outcome))) {
         report(entry, "on_end", Some(panicked(payload.as_ref())));
+    }
+}
+
+/// What a hook holds may have a destructor that panics.
+fn discard(entry: &Entry, hook: &'static str, task: Task) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
+        report(entry, hook, Some(panicked(payload.as_ref())));
     }
 }
 

@@ -14,7 +14,7 @@ use super::builder::AfterConnect;
 use super::home::Home;
 use super::settings::{FAREWELL, PING_TIMEOUT, Settings, jittered};
 use crate::backend::{Backend, Driver};
-use crate::shield::{Carrier, ControlLine, Wire};
+use crate::shield::{Carrier, ControlLine, Wire, strings_may_escape};
 
 /// One connection of the pool, in use or idle.
 pub(crate) struct Link<DB: Driver> {
@@ -88,6 +88,9 @@ impl<DB: Backend> Manager for Connector<DB> {
         }
         // Last: what the user has set on it stands from here on.
         let tag = DB::introduce(&mut connection).await?;
+        if DB::strings_escape(&tag) {
+            strings_may_escape();
+        }
         let first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
         if first && DB::cancel(&tag).is_some() {
             self.line.open(self.settings.acquire_timeout).await;

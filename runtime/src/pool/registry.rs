@@ -165,6 +165,7 @@ impl Drop for Entry {
 /// The sessions of one pool.
 #[derive(Default)]
 pub(crate) struct Registry {
+    /// By a number of the listing: a hook of an earlier attempt may be running still.
     sessions: Mutex<HashMap<u64, Arc<Entry>>>,
     emptied: Notify,
 }
@@ -172,10 +173,12 @@ pub(crate) struct Registry {
 impl Registry {
     /// Lists a session until the listing is dropped.
     pub(crate) fn list(self: &Arc<Self>, entry: &Arc<Entry>) -> Listing {
-        self.lock().insert(entry.id, Arc::clone(entry));
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(number, Arc::clone(entry));
         Listing {
             registry: Arc::clone(self),
-            id: entry.id,
+            number,
         }
     }
 
@@ -207,13 +210,13 @@ impl Registry {
 /// A session's place in the registry.
 pub(crate) struct Listing {
     registry: Arc<Registry>,
-    id: u64,
+    number: u64,
 }
 
 impl Drop for Listing {
     fn drop(&mut self) {
         let mut sessions = self.registry.lock();
-        let entry = sessions.remove(&self.id);
+        let entry = sessions.remove(&self.number);
         let is_empty = sessions.is_empty();
         drop(sessions);
         // The entry may be the last of its call: its record is written outside of the lock.

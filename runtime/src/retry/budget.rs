@@ -93,10 +93,10 @@ mod tests {
         assert_eq!((0..100).filter(|_| budget.pay()).count(), 35, "500 / 14");
         budget.refill(true);
         assert!(budget.pay() && !budget.pay(), "what the retry took is back");
-        for _ in 0..4 {
+        for _ in 0..3 {
             budget.refill(false);
         }
-        assert!(!budget.pay(), "10 left of the 500, and 4 more");
+        assert!(!budget.pay(), "10 left of the 500, and 3 more");
         for _ in 0..1000 {
             budget.refill(false);
         }

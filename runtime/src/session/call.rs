@@ -110,7 +110,7 @@ impl<DB: Backend> Call<'_, DB> {
                     state.begin,
                     state.deadline,
                 );
-                if state.verifies {
+                if state.verifies && state.begin.access == Access::Write {
                     custody.note_commit();
                 }
                 Place::Own(Box::new(Session::new(custody)))

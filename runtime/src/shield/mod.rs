@@ -26,5 +26,5 @@ pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
 pub(crate) use parts::{comes_in_parts, writes};
-pub(crate) use refuse::{refuse, refuse_text};
+pub(crate) use refuse::{refuse, refuse_text, strings_may_escape};
 pub(crate) use wire::{Carrier, Wire};

@@ -1,6 +1,8 @@
 //! What a session does not let through to its connection.
 
-use super::scanner::{scan, scan_autocommit};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::scanner::{scan, scan_autocommit, scan_escaped};
 use crate::backend::{Dialect, Driver, Statement};
 use crate::error::{Category, Error, Phase};
 
@@ -30,15 +32,39 @@ fn judge<DB: Driver>(text: &str, in_transaction: bool, prepared: bool) -> Result
         .with_help("bind the text as a value");
         return Err(error.into());
     }
+    let both_ways = DB::DIALECT == Dialect::Postgres && reads_both_ways(text);
     let scan = if in_transaction {
         scan
     } else {
         scan_autocommit
     };
-    match scan(DB::DIALECT, text, prepared) {
+    let refusal = scan(DB::DIALECT, text, prepared);
+    match refusal.or_else(|| {
+        both_ways
+            .then(|| scan_escaped(text, prepared, in_transaction))
+            .flatten()
+    }) {
         None => Ok(()),
         Some(refusal) => {
             Err(Error::new(Category::Programming, Phase::Body, refusal.to_string()).into())
         }
     }
+}
+
+/// Whether some connection of this process may read a backslash in a string as an escape, which `PostgreSQL` leaves to a
+/// setting. Most never do, and texts that look odd in that reading alone are theirs to send.
+static ESCAPES: AtomicBool = AtomicBool::new(false);
+
+/// A connection was found that does.
+pub(crate) fn strings_may_escape() {
+    ESCAPES.store(true, Relaxed);
+}
+
+/// Whether a backslash may decide where a string of this text ends. Whoever names the setting may turn it off, for this
+/// statement or for one after it.
+fn reads_both_ways(text: &str) -> bool {
+    if text.contains("standard_conforming_strings") {
+        strings_may_escape();
+    }
+    ESCAPES.load(Relaxed) && text.contains("\\'")
 }

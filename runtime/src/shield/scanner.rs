@@ -42,6 +42,16 @@ pub(crate) fn scan_autocommit(dialect: Dialect, sql: &str, prepared: bool) -> Op
     .scan(sql, prepared)
 }
 
+/// The same as a `PostgreSQL` server reads it with `standard_conforming_strings` off.
+pub(crate) fn scan_escaped(sql: &str, prepared: bool, in_transaction: bool) -> Option<Refusal> {
+    let dialect = Dialect::Postgres;
+    let scanner = Scanner {
+        dialect,
+        in_transaction,
+    };
+    scanner.read(Lexer::new(dialect, sql).with_backslashes(), prepared)
+}
+
 /// Whether `sql` runs what its text does not show: on `MySQL` a procedure, a compound statement, or one prepared from
 /// text, may begin and end transactions, and leave `autocommit` off.
 #[inline]
@@ -159,13 +169,7 @@ struct Scanner {
 impl Scanner {
     #[inline]
     fn scan(&self, sql: &str, prepared: bool) -> Option<Refusal> {
-        let lexer = Lexer::new(self.dialect, sql);
-        let refusal = self.read(lexer, prepared);
-        // Which way the server reads it is a setting that any statement may change.
-        if refusal.is_none() && self.dialect == Dialect::Postgres && sql.contains("\\'") {
-            return self.read(lexer.with_backslashes(), prepared);
-        }
-        refusal
+        self.read(Lexer::new(self.dialect, sql), prepared)
     }
 
     #[inline]

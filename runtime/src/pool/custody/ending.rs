@@ -63,7 +63,7 @@ impl<DB: Backend> Custody<DB> {
         let patience = self.pool.settings().commit_timeout;
         let busy_until = self.no_later(now + self.lock_timeout());
         // Without a deadline the COMMIT is given up first, and the ledger can be asked.
-        let limit = self.deadline.map_or(now + patience, |deadline| deadline) + AFTER_DEADLINE;
+        let limit = self.answer_by().unwrap_or(now + patience + AFTER_DEADLINE);
         self.kept = true;
         let note = self
             .token
@@ -114,22 +114,47 @@ impl<DB: Backend> Custody<DB> {
             error
                 .with_category(Category::CommitUnknown)
                 .with_token(self.token)
+        } else if error.category() == Category::CommitUnknown {
+            // The ledger knew better.
+            error.with_category(Category::Connection)
         } else {
             error
         }
     }
 
-    /// Asks the ledger about a commit of which no answer came.
-    async fn resolve(&mut self) {
-        let is_unknown = self.machine.life.outcome() == Some(Outcome::Unknown);
-        let can_be = is_unknown && self.machine.is_noted() && self.resolved.is_none();
-        if let Some(token) = self.token.filter(|_| can_be) {
-            let now = Instant::now();
-            let until = self.deadline.map_or(now + RESOLVE_TIMEOUT, |deadline| {
-                deadline.max(now) + AFTER_DEADLINE
-            });
-            self.resolved = self.pool.ask_ledger(token, until).await;
+    /// Whether the ledger shall tell what became of a commit of which no answer came.
+    pub(super) fn must_ask(&self) -> bool {
+        self.learned.is_none()
+            && self.machine.life.outcome() == Some(Outcome::Unknown)
+            && self.machine.is_noted()
+    }
+
+    /// What became of the work. `None` where the owner's time is up: the reaper goes on asking.
+    async fn learn(&mut self) -> Option<Outcome> {
+        if self.learned.is_some() {
+            return self.learned;
         }
+        let mut outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
+        self.entry.ended(Some(outcome));
+        if let Some(token) = self.token.filter(|_| self.must_ask()) {
+            let answer_by = self.answer_by();
+            let until = answer_by.unwrap_or_else(|| Instant::now() + RESOLVE_TIMEOUT);
+            match self.pool.ask_ledger(token, until).await {
+                Some(known) => outcome = known,
+                None if answer_by.is_some() => return None,
+                None => {}
+            }
+            self.entry.ended(Some(outcome));
+        }
+        self.learned = Some(outcome);
+        self.learned
+    }
+
+    /// When a caller with a deadline is answered: counted from that, or from where its session began to end.
+    fn answer_by(&mut self) -> Option<Instant> {
+        let deadline = self.deadline?;
+        let begun = || deadline.max(Instant::now()) + AFTER_DEADLINE;
+        Some(*self.answer_by.get_or_insert_with(begun))
     }
 
     /// Ends a session in autocommit whose statements were all answered. `Unknown` where one of them has left a
@@ -151,10 +176,9 @@ impl<DB: Backend> Custody<DB> {
     /// The same as [`roll_back`](Self::roll_back) for a caller with a deadline: it waits for the proof a moment longer,
     /// and then the reaper goes on alone.
     pub(crate) async fn roll_back_in_time(&mut self) -> Outcome {
-        let Some(deadline) = self.deadline else {
+        let Some(until) = self.answer_by() else {
             return self.roll_back().await;
         };
-        let until = deadline.max(Instant::now()) + AFTER_DEADLINE;
         match timeout_at(until, self.roll_back()).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => self.machine.life.outcome().unwrap_or(Outcome::NotSent),
@@ -174,12 +198,9 @@ impl<DB: Backend> Custody<DB> {
     /// Gives the lease back, asks the ledger where it must be asked, runs the hooks and leaves the registry.
     async fn finish(&mut self) -> Outcome {
         drop(self.machine.take_back());
-        self.resolve().await;
-        let outcome = self
-            .resolved
-            .or(self.machine.life.outcome())
-            .unwrap_or(Outcome::NotSent);
-        self.entry.ended(Some(outcome));
+        let Some(outcome) = self.learn().await else {
+            return Outcome::Unknown;
+        };
         if !self.hooks.is_empty() {
             self.hooks.decide(outcome, self.kept);
             self.run_hooks().await;
@@ -194,15 +215,13 @@ impl<DB: Backend> Custody<DB> {
     async fn run_hooks(&mut self) {
         self.list();
         self.entry.reached(SessionStage::Hooks);
+        let answer_by = self.answer_by();
         let Self { hooks, entry, .. } = self;
         let run = poll_fn(|context| hooks.poll(entry, context));
         if self.reaped || Handle::try_current().is_err() {
             return run.await;
         }
-        let now = Instant::now();
-        let until = self.deadline.map_or(now + HOOKS_TIMEOUT, |deadline| {
-            deadline.max(now) + AFTER_DEADLINE
-        });
+        let until = answer_by.unwrap_or_else(|| Instant::now() + HOOKS_TIMEOUT);
         if timeout_at(until, run).await.is_err() {
             tracing::warn!(
                 target: "steadfast::hooks",

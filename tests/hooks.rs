@@ -1,0 +1,10 @@
+//! What is done once a session has ended.
+
+mod close;
+mod drops;
+mod levels;
+mod misbehaving;
+mod runtimes;
+pub mod seen;
+mod servers;
+mod table;

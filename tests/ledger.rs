@@ -1,0 +1,14 @@
+//! What became of a commit whose answer was lost.
+
+mod costs;
+mod hidden;
+mod idempotent;
+mod in_flight;
+mod keys;
+mod kills;
+mod lost_answers;
+mod resolve;
+mod sqlite;
+mod tables;
+mod tokens;
+mod transparent;

@@ -1,0 +1,176 @@
+//! The ledger cannot be asked at once, or nobody is there who would ask.
+
+each_server! {
+    use crate::hooks::seen::{Ran, Seen};
+    use std::time::Duration;
+    use steadfast::{Category, Error, Outcome, retry, with_session};
+    use xtask::proxy::{Fault, Proxy, Sent};
+
+    async fn set_up() -> (Place, Proxy, Pool) {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(2).connect().await.unwrap();
+        pool.install().await.unwrap();
+        (place, proxy, pool)
+    }
+
+    async fn note(session: &mut Session) -> Result<(), sqlx::Error> {
+        let attempt = i64::from(session.attempt());
+        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
+            .bind(attempt).bind(format!("attempt {attempt}")).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    /// The question, and not the commit.
+    fn asks(sent: &Sent) -> bool {
+        sent.runs("INSERT INTO steadfast_ledger") && !sent.runs("COMMIT")
+    }
+
+    #[with_session]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn asks_twice(session: &mut Session) -> Result<u32, Error> {
+        note(session).await?;
+        Ok(session.attempt())
+    }
+
+    #[tokio::test]
+    async fn the_first_question_is_lost_as_well() {
+        for commit in [Fault::CutAnswer, Fault::CutBefore] {
+            for question in [Fault::CutAnswer, Fault::CutBefore] {
+                let (place, proxy, pool) = set_up().await;
+                proxy.on(|sent| sent.runs("COMMIT"), commit);
+                proxy.on(asks, question);
+                let attempt = asks_twice(&pool).await.unwrap();
+                assert_eq!(attempt, if commit == Fault::CutAnswer { 1 } else { 2 }, "{commit:?}, {question:?}");
+                assert_eq!((proxy.fired(), place.count("notes").await), (2, 1));
+                assert_quiet(&pool);
+            }
+        }
+    }
+
+    #[with_session]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn is_left(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+        seen.watch(session);
+        note(session).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn dropped_in_commit_the_reaper_asks_and_the_hooks_know() {
+        for (fault, expected, rows) in [
+            (Fault::HoldAnswer, Ran::committed(Outcome::Committed), 1),
+            (Fault::HoldBefore, Ran::rolled_back(Outcome::RolledBack), 0),
+        ] {
+            let (place, proxy, pool) = set_up().await;
+            proxy.on(|sent| sent.runs("COMMIT"), fault);
+            let seen = Seen::default();
+            drop_when(eventually("COMMIT is under way", || async { proxy.fired() == 1 }), is_left(&pool, &seen)).await;
+            assert_eq!(seen.ran(), Ran::NOTHING);
+            assert!(proxy.cut() > 0);
+            assert_eq!(seen.settled(&pool).await, expected, "{fault:?}");
+            assert_eq!(place.count("notes").await, rows, "{fault:?}");
+        }
+        let counted = stats(concat!(module_path!(), "::is_left"));
+        assert_eq!((counted.committed, counted.rolled_back, counted.unknown, counted.cancelled), (1, 1, 0, 2), "{counted:?}");
+    }
+
+    #[with_session]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn is_left_asking(session: &mut Session, seen: &Seen, hooks: bool) -> Result<(), Error> {
+        if hooks {
+            seen.watch(session);
+        }
+        note(session).await?;
+        Ok(())
+    }
+
+    /// Also where nothing but the counters want to know.
+    #[tokio::test]
+    async fn dropped_while_it_asks_the_reaper_goes_on_asking() {
+        for hooks in [true, false] {
+            let (place, proxy, pool) = set_up().await;
+            proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
+            proxy.on(asks, Fault::HoldBefore);
+            let seen = Seen::default();
+            drop_when(eventually("it asks", || async { proxy.fired() == 2 }), is_left_asking(&pool, &seen, hooks)).await;
+            assert_eq!(seen.ran(), Ran::NOTHING);
+            let expected = if hooks { Ran::committed(Outcome::Committed) } else { Ran::NOTHING };
+            assert_eq!(seen.settled(&pool).await, expected);
+            assert_eq!(place.count("notes").await, 1);
+            proxy.resume();
+        }
+        let counted = stats(concat!(module_path!(), "::is_left_asking"));
+        assert_eq!((counted.committed, counted.unknown, counted.not_sent, counted.cancelled), (2, 0, 0, 2), "{counted:?}");
+    }
+
+    #[with_session(timeout = "2s")]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn hasty(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+        seen.watch(session);
+        note(session).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_while_it_asks_leaves_the_rest_to_the_reaper() {
+        for (fault, outcome, expected) in [
+            (Fault::CutAnswer, Outcome::Committed, Ran::committed(Outcome::Committed)),
+            (Fault::CutBefore, Outcome::RolledBack, Ran::rolled_back(Outcome::RolledBack)),
+        ] {
+            let (place, proxy, pool) = set_up().await;
+            proxy.on(|sent| sent.runs("COMMIT"), fault);
+            proxy.on(asks, Fault::HoldBefore);
+            let seen = Seen::default();
+            let (ended, took) = leaping(|| async { proxy.fired() == 2 }, hasty(&pool, &seen)).await;
+            assert!(about(2_100).contains(&took), "{took:?}");
+            let error = ended.unwrap_err();
+            assert_eq!((error.category(), error.outcome()), (Category::CommitUnknown, Outcome::Unknown), "{error}");
+            assert_eq!(proxy.fired(), 2);
+            assert_eq!(seen.settled(&pool).await, expected, "{fault:?}");
+            assert_eq!(error.resolve(&pool).await.unwrap(), outcome);
+            assert_eq!(error.resolve(&pool).await.unwrap(), outcome);
+            assert_eq!(place.count("notes").await, i64::from(outcome == Outcome::Committed));
+        }
+        let counted = stats(concat!(module_path!(), "::hasty"));
+        assert_eq!((counted.committed, counted.rolled_back, counted.unknown), (1, 1, 0), "{counted:?}");
+        assert_eq!(counted.failed(Category::CommitUnknown), 2, "the callers were told so");
+    }
+
+    #[with_session]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn cut_off(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+        seen.watch(session);
+        note(session).await?;
+        Ok(())
+    }
+
+    /// Nothing is guessed while the server cannot be reached.
+    #[tokio::test]
+    async fn without_a_server_it_stays_unknown_until_one_answers() {
+        for (fault, outcome) in [(Fault::CutAnswer, Outcome::Committed), (Fault::CutBefore, Outcome::RolledBack)] {
+            let (place, proxy, pool) = set_up().await;
+            proxy.on(|sent| sent.runs("COMMIT"), fault);
+            let seen = Seen::default();
+            let is_cut_off = || async {
+                let is_lost = proxy.fired() == 1;
+                if is_lost {
+                    proxy.refuse(true);
+                    // The control connection.
+                    proxy.cut();
+                }
+                is_lost
+            };
+            let (ended, took) = leaping(is_cut_off, cut_off(&pool, &seen)).await;
+            assert!(took > Duration::from_secs(5) && took < about(10_000).end, "{took:?}");
+            let error = ended.unwrap_err();
+            assert_eq!((error.category(), error.outcome()), (Category::CommitUnknown, Outcome::Unknown), "{error}");
+            assert_eq!(seen.ran(), Ran::ended(Outcome::Unknown));
+            assert_quiet(&pool);
+            proxy.refuse(false);
+            assert_eq!(error.resolve(&pool).await.unwrap(), outcome);
+            assert_eq!(place.count("notes").await, i64::from(outcome == Outcome::Committed));
+        }
+        assert_eq!(stats(concat!(module_path!(), "::cut_off")).unknown, 2);
+    }
+}

@@ -213,7 +213,8 @@ async fn a_statement_on_the_pool_is_run_again_when_it_is_refused() {
             })
         })
         .collect();
-    sends_begin(&pool, 2).await;
+    // The other one waits for its turn first.
+    sends_begin(&pool, 1).await;
     place.refuses_writers().await;
     assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
     holder.execute("COMMIT").await.unwrap();

@@ -1,7 +1,5 @@
 //! SQLite.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -33,20 +31,20 @@ const fn integrity(kind: steadfast::Integrity) -> super::Sees {
 const ROWS: &[Row<Stage>] = &[
     row("1", "SQLITE_ERROR", By(&["SELEKT 1"]), refused(Programming)),
     row("5", "SQLITE_BUSY", When("a read while another holds the file exclusively", |stage| Box::pin(held(stage))),
-        refused(Conflict).retryable()),
+        refused(Conflict).at(Phase::Begin).retryable()),
     row("5", "SQLITE_BUSY", When("COMMIT while another reads the file for longer than one may wait", |stage| Box::pin(read_by_another(stage))),
         refused(Conflict).at(Phase::Commit).retryable()),
     row("6", "SQLITE_LOCKED", By(&["PRAGMA wal_checkpoint"]), refused(Programming)),
     row("8", "SQLITE_READONLY", When("a write in a session with `read_only`", |stage| Box::pin(write_in_read_only(stage))), refused(Programming)),
     row("8", "SQLITE_READONLY", When("a write in a file opened with `mode=ro`", |stage| Box::pin(write_to_read_only_file(stage))), refused(ReadOnly)),
-    row("9", "SQLITE_INTERRUPT", When("a progress handler of the user's that stops a statement", |stage| Box::pin(stopped(stage))), refused(Cancelled)),
+    row("9", "SQLITE_INTERRUPT", When("a progress handler of the user's that stops a statement", |stage| Box::pin(stopped(stage))), refused(Cancelled).outcome(Outcome::NotSent)),
     row("11", "SQLITE_CORRUPT", By(&["SELECT * FROM torn"]), refused(Resource)),
     row("13", "SQLITE_FULL", When("a write beyond `max_page_count`", |stage| Box::pin(full(stage))), refused(Resource)),
     row("14", "SQLITE_CANTOPEN", When("connecting to a file in a folder that does not exist", |stage| Box::pin(open(stage, "nowhere/test.db"))), unconnected(Resource)),
     row("18", "SQLITE_TOOBIG", By(&["SELECT zeroblob(2000000000)"]), refused(Data)),
     row("19", "SQLITE_CONSTRAINT", By(&["INSERT INTO boxes VALUES (1, 5, 1)"]), integrity(Check)),
     row("20", "SQLITE_MISMATCH", By(&["INSERT INTO parents VALUES ('three', 0)"]), refused(Data)),
-    row("26", "SQLITE_NOTADB", When("reading a file that is none of SQLite's", |stage| Box::pin(open(stage, "text.db"))), refused(Resource)),
+    row("26", "SQLITE_NOTADB", When("reading a file that is none of SQLite's", |stage| Box::pin(open(stage, "text.db"))), refused(Resource).at(Phase::Begin)),
     row("275", "SQLITE_CONSTRAINT_CHECK", By(&["INSERT INTO children VALUES (2, 1, -1)"]), integrity(Check)),
     row("517", "SQLITE_BUSY_SNAPSHOT", When("a write behind a read that another has overtaken, in WAL mode", |stage| Box::pin(overtaken(stage))), refused(Conflict).retryable()),
     row("531", "SQLITE_CONSTRAINT_COMMITHOOK", When("a COMMIT on the lent connection, which the hook of ours refuses", |stage| Box::pin(hooked(stage))), refused(Programming)),
@@ -212,20 +210,14 @@ async fn write_to_read_only_file(stage: &Stage) -> Result<(), Error> {
     work(&pool, &[]).await
 }
 
-#[with_session(timeout = "100ms")]
+#[with_session(lock_timeout = "100ms")]
 async fn soon(session: &mut Session) -> Result<(), Error> {
     all(session, &[]).await
 }
 
 /// Opens a session, then lets another connection go ahead, then reads.
-#[with_session(read_only)]
-async fn reads_behind(
-    session: &mut Session,
-    other: &mut SqliteConnection,
-    ahead: &'static str,
-) -> Result<(), Error> {
-    sqlx::query("SELECT 1").execute(&mut *session).await?;
-    other.execute(ahead).await?;
+#[with_session(read_only, lock_timeout = "100ms")]
+async fn reads_soon(session: &mut Session) -> Result<(), Error> {
     sqlx::query("SELECT * FROM parents")
         .fetch_all(&mut *session)
         .await?;
@@ -234,7 +226,8 @@ async fn reads_behind(
 
 async fn held(stage: &Stage) -> Result<(), Error> {
     let mut other = stage.connection().await;
-    let result = reads_behind(&stage.pool, &mut other, "BEGIN EXCLUSIVE").await;
+    other.execute("BEGIN EXCLUSIVE").await?;
+    let result = reads_soon(&stage.pool).await;
     other.execute("ROLLBACK").await?;
     result
 }
@@ -248,28 +241,18 @@ async fn read_by_another(stage: &Stage) -> Result<(), Error> {
 }
 
 async fn stopped(stage: &Stage) -> Result<(), Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stops = Arc::clone(&stop);
-    let pool = stage.builder().after_connect(move |connection| {
-        let stops = Arc::clone(&stops);
-        Box::pin(async move {
-            let mut handle = connection.lock_handle().await?;
-            handle.set_progress_handler(1, move || !stops.load(Ordering::Relaxed));
-            Ok(())
-        })
-    });
-    stopped_in_the_middle(&pool.connect().await?, &stop).await
+    stopped_in_the_middle(&stage.builder().connect().await?).await
 }
 
 #[with_session]
-async fn stopped_in_the_middle(session: &mut Session, stop: &AtomicBool) -> Result<(), Error> {
+async fn stopped_in_the_middle(session: &mut Session) -> Result<(), Error> {
     all(session, &[]).await?;
-    stop.store(true, Ordering::Relaxed);
-    let result = sqlx::query("SELECT * FROM parents")
-        .fetch_all(&mut *session)
-        .await;
-    stop.store(false, Ordering::Relaxed);
-    result?;
+    let connection = session.raw().await?;
+    connection
+        .lock_handle()
+        .await?
+        .set_progress_handler(1, || false);
+    connection.execute("SELECT * FROM parents").await?;
     Ok(())
 }
 

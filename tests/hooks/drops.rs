@@ -15,6 +15,8 @@ each_database! {
             slowly.note("slowly");
         });
         note(session, id).await?;
+        // On a busy machine every answer is there at once, and no poll would end in the body.
+        tokio::task::yield_now().await;
         Ok(())
     }
 
@@ -51,7 +53,7 @@ each_database! {
             points += 1;
         }
         println!("{NAME:9} | {points} drops: {undone} undone, {committed} committed, {unstarted} before anything, each told once");
-        assert!(undone > 0 && committed > 1, "some are dropped in the body, and some in a hook that waits");
+        assert!(undone > 0 && committed > 1, "some are dropped in the body ({undone}), and some in a hook that waits ({committed})");
         let counted = stats(concat!(module_path!(), "::call"));
         assert_eq!(counted.hooks_failed, 0);
         assert_eq!((counted.committed, counted.in_flight()), (committed, 0), "{counted:?}");

@@ -151,11 +151,12 @@ each_server! {
         for (fault, outcome) in [(Fault::CutAnswer, Outcome::Committed), (Fault::CutBefore, Outcome::RolledBack)] {
             let (place, proxy, pool) = set_up().await;
             proxy.on(|sent| sent.runs("COMMIT"), fault);
+            // From here on there are only the connections that are open.
+            proxy.refuse(true);
             let seen = Seen::default();
             let is_cut_off = || async {
                 let is_lost = proxy.fired() == 1;
                 if is_lost {
-                    proxy.refuse(true);
                     // The control connection.
                     proxy.cut();
                 }

@@ -19,18 +19,25 @@ pub enum Sent {
 }
 
 impl Sent {
-    /// Whether it makes the server run a statement that contains `words`, from the start of a word on and in any case.
+    /// Whether it makes the server run a statement that contains these whole `words`, in any case.
     pub fn runs(&self, words: &str) -> bool {
         match self {
             Self::Query(text) | Self::Execute(text) => {
                 let text = unnamed(&text.to_ascii_lowercase());
-                // `COMMIT` is not in `autocommit`.
+                // `COMMIT` is not in `autocommit`, nor in `CALL commits()`.
                 text.match_indices(&words.to_ascii_lowercase())
-                    .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric()))
+                    .any(|(at, found)| {
+                        let (ahead, behind) = (&text[..at], &text[at + found.len()..]);
+                        !ahead.ends_with(is_of_word) && !behind.starts_with(is_of_word)
+                    })
             }
             Self::Prepare(_) | Self::Ping => false,
         }
     }
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
 }
 
 /// Without the names that sessions give themselves: a function called `commits` sends no COMMIT by that.

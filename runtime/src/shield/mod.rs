@@ -25,6 +25,6 @@ pub(crate) use life::State;
 pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
-pub(crate) use parts::comes_in_parts;
+pub(crate) use parts::{comes_in_parts, spare};
 pub(crate) use refuse::refuse;
 pub(crate) use wire::{Carrier, Wire};

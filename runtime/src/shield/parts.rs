@@ -10,3 +10,8 @@ pub(crate) fn comes_in_parts<DB: Driver>(statement: &Statement<DB>) -> bool {
     commits_inside(DB::DIALECT, text)
         || (!DB::TEXT_IS_TRANSACTION && holds_several(DB::DIALECT, text))
 }
+
+/// The same statement once more, where one that another process's lock has refused may be sent again.
+pub(crate) fn spare<DB: Driver>(statement: &Statement<DB>) -> Option<Statement<DB>> {
+    DB::again(statement).filter(|_| !comes_in_parts(statement))
+}

@@ -22,6 +22,8 @@ mod checked;
 mod endings;
 mod errors;
 mod executor;
+mod lending;
+mod limits_of_statements;
 mod lone_statements;
 mod many;
 mod nesting;

@@ -8,7 +8,10 @@ pub mod private;
 pub mod sqlite;
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
+
+use steadfast::__private::{ManagedError, Operation, shielded};
 
 /// How long a condition may take; far more than it ever does.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +37,31 @@ macro_rules! each_database {
             $($item)*
         }
     };
+}
+
+/// A call made by hand, as the expansion of the attributes makes it, for options that tests choose at run time.
+pub async fn managed<DB, T, E, S>(
+    operation: &'static Operation,
+    source: S,
+    body: impl AsyncFn(&mut steadfast::Session<DB>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    DB: steadfast::Backend,
+    S: steadfast::SessionSource<DB>,
+    E: ManagedError,
+{
+    let body = &body;
+    let mut call = operation.call::<DB, S>(source);
+    loop {
+        let mut attempt = call.begin();
+        let limits = attempt.limits();
+        let session = attempt.session();
+        let ended = shielded(limits, async move { body(session).await }).await;
+        match attempt.finish(ended).await {
+            ControlFlow::Break(result) => return result,
+            ControlFlow::Continue(()) => {}
+        }
+    }
 }
 
 /// Waits until the condition holds.

@@ -420,11 +420,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             return;
         }
         self.life.notice_drop();
-        let in_flight = self.life.leftover() != Leftover::Nothing;
+        let leftover = self.life.leftover();
         if matches!(self.place, Place::Here(_)) {
             self.suspect();
             self.life.rolling_back();
-            self.send(|carrier| Owned::roll_back(carrier, in_flight));
+            self.send(|carrier| Owned::roll_back(carrier, leftover));
             let _ = self.control().await;
         } else {
             self.life.lost();

@@ -1,8 +1,11 @@
 //! Annotated functions and closures inside a caller's session.
 
+mod autocommit;
 mod calls;
 mod closures;
 mod control_statements;
 mod identity;
+mod join;
 mod mismatches;
+mod never;
 mod send;

@@ -43,7 +43,7 @@ each_database! {
         assert_eq!(notes(&place).await, [1, 2]);
 
         // Without a free connection it waits no longer than a statement does.
-        let pool = place.builder(1).acquire_timeout(std::time::Duration::from_millis(50)).connect().await.unwrap();
+        let pool = place.builder(1).acquire_timeout(std::time::Duration::from_millis(400)).connect().await.unwrap();
         let mut first = pool.begin().await.unwrap();
         sqlx::query("SELECT 1").execute(&mut first).await.unwrap();
         let mut second = pool.begin().await.unwrap();
@@ -105,6 +105,72 @@ each_database! {
         }
         session.commit().await.unwrap();
         assert_eq!(notes(&place).await, [1, 2]);
+        assert_eq!(pool.stats().opened, 1);
+    }
+}
+
+mod far {
+    each_server! {
+        use std::time::{Duration, Instant};
+        use steadfast::{Error, with_session};
+        use xtask::proxy::Proxy;
+
+        #[with_session]
+        async fn lends_and_fails(session: &mut Session) -> Result<(), Error> {
+            sqlx::query("SELECT 1").execute(session.raw().await?).await?;
+            Err(transient())
+        }
+
+        /// That a rollback takes its time behind a loan does not mean that something is still running.
+        #[tokio::test]
+        async fn a_far_server_is_not_asked_to_cancel() {
+            let place = Place::new().await;
+            let proxy = Proxy::before(&place.url).unwrap();
+            let pool = Pool::builder().primary(proxy.url()).max_connections(1).ping_after(Duration::from_secs(60)).connect().await.unwrap();
+            lends_and_fails(&pool).await.unwrap_err();
+            proxy.delay(Duration::from_millis(15));
+            proxy.reset();
+            let began = Instant::now();
+            let error = lends_and_fails(&pool).await.unwrap_err();
+            assert_eq!(error.outcome(), steadfast::Outcome::RolledBack);
+            assert!(began.elapsed() > Duration::from_millis(60), "three ways there and back, and each is long");
+            let sent = proxy.sent();
+            assert!(!sent.iter().any(|sent| sent.runs("KILL") || format!("{sent:?}").contains("pg_cancel_backend")), "{sent:#?}");
+            assert_eq!(pool.stats().opened, 1);
+        }
+    }
+}
+
+mod sqlite_settings {
+    use crate::support::sqlite::*;
+
+    /// What sessions themselves set on a connection is right for the next one whatever a helper has set.
+    #[tokio::test]
+    async fn query_only_is_set_right() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        for commits in [true, false] {
+            let mut session = pool.begin().await.unwrap();
+            sqlx::query("PRAGMA query_only = 1")
+                .execute(session.raw().await.unwrap())
+                .await
+                .unwrap();
+            if commits {
+                session.commit().await.unwrap();
+            } else {
+                session.rollback().await.unwrap();
+            }
+            sqlx::query("INSERT INTO notes VALUES (1, 'on the pool')")
+                .execute(&pool)
+                .await
+                .unwrap();
+            let mut session = pool.begin().await.unwrap();
+            sqlx::query("DELETE FROM notes")
+                .execute(&mut session)
+                .await
+                .unwrap();
+            session.commit().await.unwrap();
+        }
         assert_eq!(pool.stats().opened, 1);
     }
 }

@@ -14,8 +14,10 @@ pub const ENDINGS: [Ending; 3] = [Ending::Commit, Ending::Rollback, Ending::Drop
 macro_rules! helpers {
     () => {
         use sqlx::{Connection as _, Executor, Transaction};
+        #[allow(unused_imports)]
         use $crate::lending::helpers::{ENDINGS, Ending};
 
+        #[allow(dead_code)]
         async fn insert(executor: impl Executor<'_, Database = Db>, id: i64) -> sqlx::Result<()> {
             sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
                 .bind(id)
@@ -25,6 +27,7 @@ macro_rules! helpers {
             Ok(())
         }
 
+        #[allow(dead_code)]
         async fn end(transaction: Transaction<'_, Db>, ending: Ending) -> sqlx::Result<()> {
             match ending {
                 Ending::Commit => transaction.commit().await,
@@ -37,6 +40,7 @@ macro_rules! helpers {
         }
 
         /// Takes the connection itself.
+        #[allow(dead_code)]
         async fn by_connection(
             connection: &mut Connection,
             id: i64,
@@ -48,6 +52,7 @@ macro_rules! helpers {
         }
 
         /// Takes whatever a transaction can be begun on.
+        #[allow(dead_code)]
         async fn by_acquire<'a>(
             source: impl sqlx::Acquire<'a, Database = Db>,
             id: i64,
@@ -59,6 +64,7 @@ macro_rules! helpers {
         }
 
         /// Takes the same, and gets a connection of it first.
+        #[allow(dead_code)]
         async fn by_acquired<'a>(
             source: impl sqlx::Acquire<'a, Database = Db>,
             id: i64,

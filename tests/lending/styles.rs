@@ -97,7 +97,7 @@ each_database! {
                 session.set_rollback_only();
                 Ok(())
             }
-            Outer::Dropped => std::future::pending().await,
+            Outer::Dropped => wait_for_ever().await,
             Outer::Commit | Outer::RollbackByHand => Ok(()),
         }
     }
@@ -108,9 +108,7 @@ each_database! {
             Outer::Err => drop(annotated(pool, style, when, ending, outer).await.unwrap_err()),
             Outer::Panic => assert_eq!(panic_of(annotated(pool, style, when, ending, outer)).await, "outer"),
             Outer::Dropped => {
-                // The body waits for ever behind its last statement.
-                let call = annotated(pool, style, when, ending, outer);
-                assert!(drop_after(call, std::time::Duration::from_millis(40)).await.is_none());
+                drop_waiting(annotated(pool, style, when, ending, outer)).await;
                 quiet(pool).await;
             }
             Outer::RollbackByHand => {

@@ -12,9 +12,13 @@ pub mod postgres;
 pub mod private;
 pub mod sqlite;
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
+
+use steadfast::__private::{ManagedError, Operation, shielded};
 
 pub use clock::{Clock, about, leaping, overdue_in_statement, quiet_at_last, quiet_at_once};
 
@@ -34,6 +38,31 @@ macro_rules! each_database {
             $($item)*
         }
     };
+}
+
+/// A call made by hand, as the expansion of the attributes makes it, for options that tests choose at run time.
+pub async fn managed<DB, T, E, S>(
+    operation: &'static Operation,
+    source: S,
+    body: impl AsyncFn(&mut steadfast::Session<DB>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    DB: steadfast::Backend,
+    S: steadfast::SessionSource<DB>,
+    E: ManagedError,
+{
+    let body = &body;
+    let mut call = operation.call::<DB, S>(source);
+    loop {
+        let mut attempt = call.begin();
+        let limits = attempt.limits();
+        let session = attempt.session();
+        let ended = shielded(limits, async move { body(session).await }).await;
+        match attempt.finish(ended).await {
+            ControlFlow::Break(result) => return result,
+            ControlFlow::Continue(()) => {}
+        }
+    }
 }
 
 /// As `each_database!`, for what only a server has: connections that break, locks of rows, deadlocks.
@@ -86,6 +115,23 @@ pub async fn drop_when<F: Future<Output: Debug>>(so_far: impl Future<Output = ()
         ended = call => panic!("it was to be dropped, and ended: {ended:?}"),
         () = so_far => {}
     }
+}
+
+thread_local! {
+    static WAITS_FOR_EVER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The end of a call that is dropped by `drop_waiting` once it has come so far.
+pub async fn wait_for_ever<T>() -> T {
+    WAITS_FOR_EVER.set(true);
+    std::future::pending().await
+}
+
+/// Drops a call where it waits for ever. For tests on a runtime of one thread.
+pub async fn drop_waiting<F: Future<Output: Debug>>(call: F) {
+    WAITS_FOR_EVER.set(false);
+    let so_far = eventually("it waits for ever", || async { WAITS_FOR_EVER.get() });
+    drop_when(so_far, call).await;
 }
 
 /// The counters of the one operation whose name ends so.

@@ -11,6 +11,8 @@ use crate::{cargo, job};
 
 // These do the main job and take a database and a size; enough for each kind of fault to happen, few enough for a minute.
 const LARGE: [&str; 2] = ["quickstart", "plain_sqlx"];
+// These take a database alone.
+const ANYWHERE: [&str; 1] = ["existing_helpers"];
 const SIZE: [&str; 8] = [
     "--transfers",
     "2000",
@@ -27,7 +29,8 @@ pub(crate) async fn run(mut signals: Signals) -> io::Result<u8> {
     let mut failed = Vec::new();
     for example in names()? {
         let large = LARGE.contains(&&*example);
-        for database in if large {
+        let anywhere = large || ANYWHERE.contains(&&*example);
+        for database in if anywhere {
             &Database::ALL[..]
         } else {
             &[Database::Sqlite]
@@ -74,6 +77,7 @@ fn names() -> io::Result<Vec<String>> {
     names.sort();
     let missing: Vec<&str> = LARGE
         .into_iter()
+        .chain(ANYWHERE)
         .filter(|large| !names.iter().any(|name| name == large))
         .collect();
     if missing.is_empty() {

@@ -7,11 +7,13 @@
 //! or a clock stops a running statement; it does not end a wait for a lock, so the connection's own busy timeout is
 //! short and waiting is done on the async side.
 
+mod flags;
+
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -21,6 +23,7 @@ use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step, Suspicion,
     delegate_to_sqlx, first_row_of_all,
 };
+use flags::Flags;
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
@@ -40,56 +43,6 @@ pub struct SqliteTag {
     is_suspect: bool,
     /// Whether that was so; seen once, with the rollback.
     meddled: OnceLock<bool>,
-}
-
-#[derive(Debug)]
-struct Flags {
-    /// What the clock below counts from.
-    epoch: Instant,
-    /// When the running statement shall stop, in microseconds; 0 is never.
-    stop_at: AtomicU64,
-    /// It has stopped for that.
-    overran: AtomicBool,
-    /// The running statement shall stop.
-    interrupt: AtomicBool,
-    /// A commit is ours.
-    commit_permitted: AtomicBool,
-    /// The transaction was rolled back.
-    rolled_back: AtomicBool,
-}
-
-impl Flags {
-    fn new() -> Self {
-        Self {
-            epoch: Instant::now(),
-            stop_at: AtomicU64::new(0),
-            overran: AtomicBool::new(false),
-            interrupt: AtomicBool::new(false),
-            commit_permitted: AtomicBool::new(true),
-            rolled_back: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether the running statement may go on.
-    fn may_go_on(&self) -> bool {
-        let stop_at = self.stop_at.load(Ordering::Acquire);
-        // The clock is read only where somebody waits for it.
-        if stop_at != 0 && self.micros(Duration::ZERO) >= stop_at {
-            self.overran.store(true, Ordering::Release);
-            return false;
-        }
-        !self.interrupt.load(Ordering::Acquire)
-    }
-
-    fn micros(&self, later: Duration) -> u64 {
-        u64::try_from((self.epoch.elapsed() + later).as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn stop_in(&self, limit: Option<Duration>) {
-        self.overran.store(false, Ordering::Release);
-        let stop_at = limit.map_or(0, |limit| self.micros(limit).max(1));
-        self.stop_at.store(stop_at, Ordering::Release);
-    }
 }
 
 impl Driver for Sqlite {

@@ -21,7 +21,7 @@ use super::settings::LOCK_TIMEOUT;
 use crate::backend::{Access, Backend, Begin, Owner};
 use crate::error::{Category, Classify, Error, Outcome, Phase, Summary};
 use crate::ledger::Token;
-use crate::shield::{Machine, State};
+use crate::shield::{Busy, Machine, State};
 
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
 /// reaper on the runtime of the connection.
@@ -210,6 +210,11 @@ impl<DB: Backend> Custody<DB> {
     /// How long it waits where the waiting is ours.
     fn lock_timeout(&self) -> Duration {
         self.begin.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+    }
+
+    /// The pauses of a statement that somebody else's lock refuses.
+    pub(crate) fn busy(&self) -> Busy {
+        Busy::until(self.no_later(Instant::now() + self.lock_timeout()))
     }
 
     fn no_later(&self, instant: Instant) -> Instant {

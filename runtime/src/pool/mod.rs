@@ -49,6 +49,7 @@ pub(crate) use settings::LONGEST;
 use settings::Settings;
 pub use stats::PoolStats;
 use stats::Tally;
+pub(crate) use steps::{Slot, Steps};
 
 /// A pool of connections for sessions. Cheap to clone: all clones are the same pool.
 ///

@@ -9,7 +9,7 @@ use futures_core::Stream;
 use crate::backend::{Backend, BoxFuture, Step};
 
 /// Hands one step at a time from the future that runs a statement to the stream that it is read as.
-pub(super) struct Slot<T>(Arc<Mutex<Option<T>>>);
+pub(crate) struct Slot<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
@@ -30,7 +30,7 @@ impl<T> Slot<T> {
 
     /// Gives a step and waits until it has been taken. No wake is needed: the reader has the step, and polls
     /// again when it wants another.
-    pub(super) async fn give(&self, step: T) {
+    pub(crate) async fn give(&self, step: T) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
         std::future::poll_fn(|_| {
             let taken = self
@@ -50,13 +50,13 @@ impl<T> Slot<T> {
 
 /// A future that owns its session, read as a stream: a stream that borrows from what it owns cannot be
 /// written without `unsafe`.
-pub(super) struct Steps<'e, DB: Backend> {
+pub(crate) struct Steps<'e, DB: Backend> {
     run: Option<BoxFuture<'e, Result<(), sqlx::Error>>>,
     slot: Slot<Step<DB>>,
 }
 
 impl<'e, DB: Backend> Steps<'e, DB> {
-    pub(super) fn new(run: BoxFuture<'e, Result<(), sqlx::Error>>, slot: Slot<Step<DB>>) -> Self {
+    pub(crate) fn new(run: BoxFuture<'e, Result<(), sqlx::Error>>, slot: Slot<Step<DB>>) -> Self {
         Self {
             run: Some(run),
             slot,

@@ -1,5 +1,6 @@
 //! `&mut Session` as a sqlx executor.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,9 +9,10 @@ use futures_core::stream::BoxStream;
 use sqlx::{Execute, Executor, SqlStr};
 
 use super::Session;
-use crate::backend::{Backend, BoxFuture, Statement, Step};
+use crate::backend::{Backend, BoxFuture, Dialect, Statement, Step};
 use crate::error::Error;
-use crate::shield::{WatchedFuture, WatchedStream, refuse, refuse_text};
+use crate::pool::{Slot, Steps};
+use crate::shield::{WatchedFuture, WatchedStream, refuse, refuse_text, spare};
 
 impl<DB: Backend> Session<DB> {
     fn refuse(&self, statement: &Statement<DB>) -> Result<(), sqlx::Error> {
@@ -20,6 +22,53 @@ impl<DB: Backend> Session<DB> {
     async fn ready(&mut self) -> Result<&mut Self, Error> {
         self.custody.ready().await?;
         Ok(self)
+    }
+
+    /// Whether a statement has to wait by itself for whoever else writes: a transaction has done so when it began.
+    fn waits_for_writers(&self) -> bool {
+        DB::DIALECT == Dialect::Sqlite && !self.custody.is_in_transaction()
+    }
+
+    /// What is sent where this statement is refused because somebody else writes.
+    fn spare(&self, statement: &Statement<DB>) -> Option<Statement<DB>> {
+        self.waits_for_writers().then(|| spare(statement)).flatten()
+    }
+
+    /// A statement that is sent again for as long as somebody else writes and it has answered nothing.
+    fn stream_patiently(
+        &mut self,
+        mut statement: Statement<DB>,
+    ) -> BoxStream<'_, Result<Step<DB>, sqlx::Error>> {
+        let slot = Slot::default();
+        let yields = slot.clone();
+        let run = async move {
+            let mut busy = self.custody.busy();
+            loop {
+                self.custody.ready().await?;
+                let spare = self.spare(&statement);
+                let mut stream = self.start(statement);
+                let mut has_answered = false;
+                let error = loop {
+                    match poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+                        Some(Ok(step)) => {
+                            has_answered = true;
+                            yields.give(step).await;
+                        }
+                        Some(Err(error)) => break error,
+                        None => return Ok(()),
+                    }
+                };
+                drop(stream);
+                let Some(spare) = spare.filter(|_| !has_answered && DB::is_busy(&error)) else {
+                    return Err(error);
+                };
+                if !busy.wait().await {
+                    return Err(error);
+                }
+                statement = spare;
+            }
+        };
+        Box::pin(Steps::<DB>::new(Box::pin(run), slot))
     }
 
     /// A statement on a session that is ready.
@@ -41,6 +90,9 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
         if let Err(error) = self.refuse(&statement) {
             return Box::pin(Opening::<DB>::Refused(Some(error)));
         }
+        if self.waits_for_writers() {
+            return self.stream_patiently(statement);
+        }
         Box::pin(Opening::Waiting(Box::pin(self.ready()), Some(statement)))
     }
 
@@ -55,9 +107,24 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
         let statement = Statement::of(query);
         Box::pin(async move {
             self.refuse(&statement)?;
-            self.custody.ready().await?;
-            let (connection, observer) = self.custody.machine().sending(&statement);
-            WatchedFuture::<DB, _>::new(DB::fetch_optional(connection, statement), observer).await
+            let mut statement = statement;
+            let mut busy = self.custody.busy();
+            loop {
+                self.custody.ready().await?;
+                let spare = self.spare(&statement);
+                let (connection, observer) = self.custody.machine().sending(&statement);
+                let first = DB::fetch_optional(connection, statement);
+                let result = WatchedFuture::<DB, _>::new(first, observer).await;
+                match (result, spare) {
+                    (Err(error), Some(spare)) if DB::is_busy(&error) => {
+                        if !busy.wait().await {
+                            return Err(error);
+                        }
+                        statement = spare;
+                    }
+                    (result, _) => return result,
+                }
+            }
         })
     }
 

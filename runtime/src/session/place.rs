@@ -95,10 +95,7 @@ impl<DB: Backend> Borrowed<'_, DB> {
         let in_time = self.session().custody().settle_in_time().await;
         match self.leave() {
             Share::Level(level) if in_time => level.leave_well(),
-            Share::Joined(mut joined) if in_time => {
-                joined.ended = true;
-                Ok(())
-            }
+            Share::Joined(joined) if in_time => joined.leave_well(),
             _ => Err(timed_out(Phase::Body).with_outcome(Outcome::RolledBack)),
         }
     }
@@ -138,6 +135,20 @@ struct Joined<'s, DB: Backend> {
     session: &'s mut Session<DB>,
     failure: Option<Summary>,
     ended: bool,
+}
+
+impl<DB: Backend> Joined<'_, DB> {
+    /// As a level's: an `Ok` that has swallowed what dooms is none. To be settled before.
+    fn leave_well(mut self) -> Result<(), Error> {
+        let doom = self.session.custody().machine().life.doom().cloned();
+        if let Some(first) = doom {
+            let error = Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack);
+            self.failure = Some(first);
+            return Err(error);
+        }
+        self.ended = true;
+        Ok(())
+    }
 }
 
 impl<DB: Backend> Drop for Joined<'_, DB> {

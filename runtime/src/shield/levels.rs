@@ -133,8 +133,8 @@ impl Levels {
         self.lent_at = Some(depth);
     }
 
-    /// The transaction was not opened, and nothing that was to be opened with it.
-    pub(super) fn open_refused(&mut self) {
+    /// The transaction was not opened, and no savepoint with it.
+    pub(super) fn not_opened(&mut self) {
         self.lent_at = None;
     }
 

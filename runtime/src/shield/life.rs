@@ -197,11 +197,12 @@ impl Life {
 
     pub(crate) fn open_refused(&mut self) {
         self.become_(State::Unopened);
-        self.levels.open_refused();
+        self.levels.not_opened();
     }
 
     pub(crate) fn open_failed(&mut self, error: Summary) {
         self.become_(State::Active);
+        self.levels.not_opened();
         self.doom_session(error);
     }
 

@@ -1,5 +1,7 @@
 //! The one machine behind every door: a session's life, and the place where its connection is.
 
+mod loans;
+
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -7,12 +9,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Span;
 
 use super::lending;
-use super::life::{Leftover, Life, State};
+use super::life::{Leftover, Life};
 use super::observe::{self, Observer};
 use super::owned::{Control, Owned, drive};
 use super::scanner::hides;
 use super::wire::{Carrier, Wire};
-use crate::backend::{Begin, Driver, Statement, Suspicion};
+use crate::backend::{Begin, Driver, Statement};
 use crate::error::{AtCommit, Ends, Outcome, Summary, verdict};
 use crate::ledger::Trouble;
 
@@ -139,41 +141,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.watched(observe::span::<DB>(statement.text()))
     }
 
-    /// The connection for somebody who knows nothing of the session. What is done on it is not seen.
-    pub(crate) fn lend_connection(&mut self) -> &mut DB::Connection {
-        let Place::Here(carrier) = &mut self.place else {
-            unreachable!("an active session has its connection at hand")
-        };
-        let wire = carrier.wire();
-        self.life.lent();
-        self.lent = Some(lending::depth::<DB>(&wire.connection));
-        self.was_lent = true;
-        DB::lends(&mut wire.tag);
-        if DB::may_be_open(&wire.tag) {
-            self.life.statement_hides();
-        }
-        &mut wire.connection
-    }
-
-    /// The connection is quiet again. What was lent is back: somebody who began a transaction has ended it, and nobody
-    /// has ended ours.
-    fn take_back_connection(&mut self) {
-        let lent = self.lent.take();
-        let Some(wire) = self.wire() else { return };
-        let depth = lending::depth::<DB>(&wire.connection);
-        // On SQLite a write that is stopped takes the whole transaction with it.
-        let is_over = DB::ended_by_itself(&wire.tag);
-        if lent.is_some_and(|lent| lent != depth) {
-            self.life.doom_session(Summary::miscounted_transactions());
-        }
-        if is_over && self.life.in_transaction() {
-            self.life.doom_session(match lent {
-                Some(_) => Summary::rolled_back_on_lent(),
-                None => Summary::rolled_back_by_database(),
-            });
-        }
-    }
-
     /// The wire, which nobody else uses now.
     pub(crate) fn wire(&mut self) -> Option<&mut Wire<DB>> {
         match &mut self.place {
@@ -244,19 +211,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
         }
         Poll::Ready(result.map(|_| ()))
-    }
-
-    fn see_meddling(&mut self) {
-        let in_autocommit = self.was_lent && !self.life.in_transaction();
-        let Some(wire) = self.wire() else { return };
-        let was_meddled_with = DB::was_meddled_with(&wire.tag);
-        if was_meddled_with || in_autocommit {
-            // What was set on a lent connection a rollback has undone only where it was inside of our transaction.
-            DB::forget_settings(&mut wire.tag);
-        }
-        if was_meddled_with {
-            self.life.fated(Outcome::Unknown);
-        }
     }
 
     /// What became of the work when COMMIT failed.
@@ -404,22 +358,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.roll_back().await;
     }
 
-    /// Has the rollback look whether the transaction is ours still, where somebody may have ended it unseen. COMMIT has
-    /// looked by itself.
-    fn suspect(&mut self) {
-        if self.life.state() == State::Committing {
-            return;
-        }
-        let suspicion = match self.life.witness() {
-            Some(savepoint) => Some(Suspicion::Ended { savepoint }),
-            None if self.was_lent && !self.life.in_transaction() => Some(Suspicion::Opened),
-            None => None,
-        };
-        if let Some(wire) = self.wire() {
-            DB::suspect(&mut wire.tag, suspicion);
-        }
-    }
-
     /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first. COMMIT
     /// bounds itself; any other that does not answer soon is given up, and the connection with it.
     pub(crate) async fn roll_back(&mut self) {
@@ -434,11 +372,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             return;
         }
         self.life.notice_drop();
-        let in_flight = self.life.leftover() != Leftover::Nothing;
+        let leftover = self.life.leftover();
         if matches!(self.place, Place::Here(_)) {
             self.suspect();
             self.life.rolling_back();
-            self.send(|carrier| Owned::roll_back(carrier, in_flight));
+            self.send(|carrier| Owned::roll_back(carrier, leftover));
             let _ = self.control().await;
         } else {
             self.life.lost();

@@ -25,6 +25,6 @@ pub(crate) use life::State;
 pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
-pub(crate) use parts::{comes_in_parts, writes};
+pub(crate) use parts::{comes_in_parts, spare, writes};
 pub(crate) use refuse::{refuse, refuse_text, strings_may_escape};
 pub(crate) use wire::{Carrier, Wire};

@@ -203,12 +203,12 @@ impl<L> Owned<L> {
     }
 
     /// The ladder of the reaper.
-    pub(crate) fn roll_back<DB: Driver>(carrier: L, in_flight: bool) -> Self
+    pub(crate) fn roll_back<DB: Driver>(carrier: L, leftover: Leftover) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
-            let carrier = reaper::roll_back::<DB, L>(carrier, in_flight).await;
+            let carrier = reaper::roll_back::<DB, L>(carrier, leftover).await;
             Answer {
                 carrier,
                 result: Ok(None),

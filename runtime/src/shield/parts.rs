@@ -16,3 +16,8 @@ pub(crate) fn comes_in_parts<DB: Driver>(statement: &Statement<DB>) -> bool {
 pub(crate) fn writes<DB: Driver>(statement: &Statement<DB>) -> bool {
     begins_with_write(DB::DIALECT, statement.text())
 }
+
+/// The same statement once more, where one that another process's lock has refused may be sent again.
+pub(crate) fn spare<DB: Driver>(statement: &Statement<DB>) -> Option<Statement<DB>> {
+    DB::again(statement).filter(|_| !comes_in_parts(statement))
+}

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::life::Leftover;
 use super::line::ControlLine;
 use super::wire::{Carrier, Wire};
 use crate::backend::Driver;
@@ -33,11 +34,11 @@ const LADDER: Duration = Duration::from_millis(800);
 /// Rolls back and gives the carrier back where the connection is proven; closes it otherwise.
 pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
     mut carrier: L,
-    in_flight: bool,
+    leftover: Leftover,
 ) -> Option<L> {
     let wire = carrier.wire();
     wire.mark_unproven();
-    if prove(wire, in_flight).await {
+    if prove(wire, leftover).await {
         wire.mark_proven();
         return Some(carrier);
     }
@@ -59,8 +60,14 @@ pub(super) fn close<DB: Driver, L: Carrier<DB>>(mut carrier: L) {
     }
 }
 
-async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
+async fn prove<DB: Driver>(wire: &mut Wire<DB>, leftover: Leftover) -> bool {
     let until = Instant::now() + LADDER;
+    // Seldom does anything run on a connection that was lent, and then the way to the server may be long.
+    if leftover == Leftover::Unwatched && stop_by(wire, until).await.is_err() {
+        return false;
+    }
+    let is_thorough = leftover != Leftover::Nothing;
+    let in_flight = is_thorough && leftover != Leftover::Unwatched;
     let Wire {
         connection,
         tag,
@@ -68,7 +75,7 @@ async fn prove<DB: Driver>(wire: &mut Wire<DB>, in_flight: bool) -> bool {
         ..
     } = wire;
     let cancelled = {
-        let mut rollback = DB::prove_clean(connection, tag, in_flight);
+        let mut rollback = DB::prove_clean(connection, tag, is_thorough);
         let patience = if in_flight { GRACE } else { ROLLBACK };
         match timeout(patience, &mut rollback).await {
             Ok(result) => return note(&result),
@@ -99,7 +106,13 @@ fn note(result: &Result<(), sqlx::Error>) -> bool {
 pub(super) async fn stop<DB: Driver>(
     wire: &mut Wire<DB>,
 ) -> Result<Option<sqlx::Error>, sqlx::Error> {
-    let until = Instant::now() + LADDER;
+    stop_by(wire, Instant::now() + LADDER).await
+}
+
+async fn stop_by<DB: Driver>(
+    wire: &mut Wire<DB>,
+    until: Instant,
+) -> Result<Option<sqlx::Error>, sqlx::Error> {
     let Wire {
         connection,
         tag,

@@ -166,6 +166,13 @@ impl Trouble {
     /// The error of the call.
     pub(crate) fn explain(self, source: sqlx::Error) -> Error {
         match self {
+            Self::Unusable if verdict(&source).category == Category::Access => Error::new(
+                Category::Access,
+                Phase::Commit,
+                "`verify_commit` may not use the table `steadfast_ledger`",
+            )
+            .with_help("grant the pool's user the rights to insert into it and to read it")
+            .with_source(source),
             Self::Unusable => Error::new(
                 Category::Programming,
                 Phase::Commit,

@@ -33,9 +33,11 @@ impl<DB: Backend> SessionPool<DB> {
         }
         // Refused also where somebody else makes them at the same moment.
         let made = self.send(Self::SCHEMA.to_owned()).await;
-        self.try_ledger()
-            .await
-            .map_err(|error| made.err().unwrap_or(error))
+        let Err(error) = self.try_ledger().await else {
+            return Ok(());
+        };
+        let is_missing = matches!(error.code(), Some("42P01" | "1146"));
+        Err(made.err().filter(|_| is_missing).unwrap_or(error))
     }
 
     /// Writes a token and reads it.

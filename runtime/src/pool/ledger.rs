@@ -78,7 +78,9 @@ impl<DB: Backend> SessionPool<DB> {
         let mut reconnect = Reconnect::new();
         loop {
             match timeout_at(until, self.ask_once(token)).await {
-                Ok(Ok(Outcome::RolledBack)) if token.hides => return Some(Outcome::Unknown),
+                Ok(Ok(Outcome::RolledBack)) if !token.proves_by_absence() => {
+                    return Some(Outcome::Unknown);
+                }
                 Ok(Ok(outcome)) => return Some(outcome),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the ledger could not be asked");
@@ -117,7 +119,8 @@ impl Error {
     ///
     /// # Guarantee
     /// `Committed` and `RolledBack` are certain, whoever asks and however often: once it was found not to be there, a
-    /// commit never will be. `Unknown` where the server still cannot answer, and where the session could have committed a
+    /// commit never will be. `Unknown` where the server still cannot answer, where a token is not there that is older than a
+    /// week (see [`forget_tokens`](SessionPool::forget_tokens)), and where the session could have committed a
     /// part of its work by itself (a procedure on MySQL, a lent connection) and the commit was not applied. An error that
     /// is not in doubt answers what it has. `pool` must reach the database of the call.
     ///

@@ -8,6 +8,7 @@ mod keys;
 mod kills;
 mod lost_answers;
 mod resolve;
+mod rights;
 mod schemas;
 mod sqlite;
 mod tables;

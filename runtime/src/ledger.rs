@@ -9,10 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::backend::{Dialect, Driver};
 use crate::error::{Category, Error, Integrity, Phase, verdict};
 
 const TABLE: &str = "steadfast_ledger";
+
+/// How long a token stays in the ledger.
+pub(crate) const TOKENS_KEPT: Duration = Duration::from_hours(24 * 7);
 
 /// 30 years.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
@@ -26,6 +31,7 @@ pub(crate) struct Token {
     /// Something in the session may have committed a part of the work, so that a commit which was not applied is no
     /// proof that nothing was.
     pub(crate) hides: bool,
+    made: Instant,
 }
 
 /// Whose row it is.
@@ -41,7 +47,13 @@ impl Token {
             number: fastrand::u128(..),
             schema: None,
             hides: false,
+            made: Instant::now(),
         }
+    }
+
+    /// Whether that it is not there says that the work is not: the row of an old one may be deleted by now.
+    pub(crate) fn proves_by_absence(&self) -> bool {
+        !self.hides && self.made.elapsed() < TOKENS_KEPT
     }
 
     fn table(&self) -> String {
@@ -166,6 +178,13 @@ impl Trouble {
     /// The error of the call.
     pub(crate) fn explain(self, source: sqlx::Error) -> Error {
         match self {
+            Self::Unusable if verdict(&source).category == Category::Access => Error::new(
+                Category::Access,
+                Phase::Commit,
+                "`verify_commit` may not use the table `steadfast_ledger`",
+            )
+            .with_help("grant the pool's user the rights to insert into it and to read it")
+            .with_source(source),
             Self::Unusable => Error::new(
                 Category::Programming,
                 Phase::Commit,

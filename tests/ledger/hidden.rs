@@ -8,7 +8,7 @@ each_server! {
     async fn set_up() -> (Place, Proxy, Pool) {
         let place = Place::new().await;
         sqlx::raw_sql("CREATE TABLE entries (id BIGINT NOT NULL)").execute(&place.plain).await.unwrap();
-        for (name, what) in [("commits", "COMMIT"), ("undoes", "ROLLBACK"), ("behaves", "INSERT INTO entries VALUES (7)")] {
+        for (name, what) in [("keeps", "COMMIT"), ("undoes", "ROLLBACK"), ("behaves", "INSERT INTO entries VALUES (7)")] {
             let text = match NAME {
                 "mysql" => format!("CREATE PROCEDURE {name}() {what}"),
                 // A procedure that ends the transaction is refused by PostgreSQL itself.
@@ -43,7 +43,7 @@ each_server! {
         if NAME == "postgres" {
             return;
         }
-        for procedure in ["commits", "undoes"] {
+        for procedure in ["keeps", "undoes"] {
             for fault in [None, Some(Fault::CutAnswer), Some(Fault::CutBefore)] {
                 let (place, proxy, pool) = set_up().await;
                 if let Some(fault) = fault {
@@ -126,7 +126,7 @@ each_server! {
         let run = runs.fetch_add(1, Ordering::Relaxed);
         enter(session, 1).await?;
         if procedure {
-            sqlx::raw_sql("CALL commits()").execute(&mut *session).await?;
+            sqlx::raw_sql("CALL keeps()").execute(&mut *session).await?;
         }
         if run == 0 {
             assert!(proxy.cut() > 0);

@@ -137,6 +137,35 @@ each_server! {
         assert_eq!(counted.failed(Category::CommitUnknown), 2, "the callers were told so");
     }
 
+    /// Tokens are deleted after a week: then one that is not there says nothing, and one that is there what it says.
+    #[tokio::test]
+    async fn an_old_token_that_is_not_there_proves_nothing() {
+        for (is_kept, expected) in [(true, Outcome::Committed), (false, Outcome::Unknown)] {
+            let (place, proxy, pool) = set_up().await;
+            proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
+            let seen = Seen::default();
+            let (ended, _) = leaping(|| async { proxy.fired() == 1 }, hasty_once(&pool, &seen)).await;
+            let error = ended.unwrap_err();
+            proxy.resume();
+            quiet(&pool).await;
+            if !is_kept {
+                sqlx::raw_sql("DELETE FROM steadfast_ledger").execute(&place.plain).await.unwrap();
+            }
+            let clock = Clock::stop();
+            clock.skip(Duration::from_hours(24 * 8));
+            assert_eq!(error.resolve(&pool).await.unwrap(), expected);
+            drop(clock);
+        }
+    }
+
+    #[with_session(timeout = "2s")]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn hasty_once(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+        seen.watch(session);
+        note(session, 1).await?;
+        Ok(())
+    }
+
     #[with_session]
     #[retry(immediate, max = 3, verify_commit)]
     async fn cut_off(session: &mut Session, seen: &Seen) -> Result<(), Error> {

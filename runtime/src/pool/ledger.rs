@@ -33,9 +33,11 @@ impl<DB: Backend> SessionPool<DB> {
         }
         // Refused also where somebody else makes them at the same moment.
         let made = self.send(Self::SCHEMA.to_owned()).await;
-        self.try_ledger()
-            .await
-            .map_err(|error| made.err().unwrap_or(error))
+        let Err(error) = self.try_ledger().await else {
+            return Ok(());
+        };
+        let is_missing = matches!(error.code(), Some("42P01" | "1146"));
+        Err(made.err().filter(|_| is_missing).unwrap_or(error))
     }
 
     /// Writes a token and reads it.
@@ -76,7 +78,9 @@ impl<DB: Backend> SessionPool<DB> {
         let mut reconnect = Reconnect::new();
         loop {
             match timeout_at(until, self.ask_once(token)).await {
-                Ok(Ok(Outcome::RolledBack)) if token.hides => return Some(Outcome::Unknown),
+                Ok(Ok(Outcome::RolledBack)) if !token.proves_by_absence() => {
+                    return Some(Outcome::Unknown);
+                }
                 Ok(Ok(outcome)) => return Some(outcome),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the ledger could not be asked");
@@ -115,7 +119,8 @@ impl Error {
     ///
     /// # Guarantee
     /// `Committed` and `RolledBack` are certain, whoever asks and however often: once it was found not to be there, a
-    /// commit never will be. `Unknown` where the server still cannot answer, and where the session could have committed a
+    /// commit never will be. `Unknown` where the server still cannot answer, where a token is not there that is older than a
+    /// week (see [`forget_tokens`](SessionPool::forget_tokens)), and where the session could have committed a
     /// part of its work by itself (a procedure on MySQL, a lent connection) and the commit was not applied. An error that
     /// is not in doubt answers what it has. `pool` must reach the database of the call.
     ///

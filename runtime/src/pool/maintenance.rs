@@ -8,9 +8,10 @@ use deadpool::managed::Timeouts;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::settings::{PING_TIMEOUT, Settings, TOKENS_FORGOTTEN, TOKENS_KEPT, jittered};
+use super::settings::{PING_TIMEOUT, Settings, TOKENS_FORGOTTEN, jittered};
 use super::{SessionPool, Shared};
 use crate::backend::Backend;
+use crate::ledger::TOKENS_KEPT;
 
 impl<DB: Backend> Shared<DB> {
     /// Starts the pool's one task where it does not run, on the runtime of the session that asks.

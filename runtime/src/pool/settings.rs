@@ -20,9 +20,6 @@ pub(crate) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often old tokens are deleted.
 pub(crate) const TOKENS_FORGOTTEN: Duration = Duration::from_hours(1);
 
-/// How long a token stays in the ledger; whoever asks later is told that the work was not committed.
-pub(crate) const TOKENS_KEPT: Duration = Duration::from_hours(24 * 7);
-
 /// How long a ping of a connection taken from the pool may take before the connection is replaced.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(1);
 

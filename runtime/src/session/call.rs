@@ -166,6 +166,7 @@ impl State {
         retrying.give_up(error);
         let own = error.session_error_mut();
         if own.is_some_and(|own| own.outcome() == Outcome::Unknown) {
+            // An attempt ahead of the last may be in doubt.
             self.entry.ended(Some(Outcome::Unknown));
         }
         None

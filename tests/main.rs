@@ -19,6 +19,7 @@ mod support;
 
 mod after_drop;
 mod checked;
+mod doors;
 mod endings;
 mod errors;
 mod executor;

@@ -4,6 +4,7 @@
 //! | what | where |
 //! |---|---|
 //! | annotate a function | [`with_session`], [`retry`], [`db_error_handling`] |
+//! | run a closure instead | [`SessionPool::session`], [`NamedOperation`] |
 //! | the pool and its figures | [`SessionPool`], [`PoolBuilder`], [`PoolStats`], [`SessionInfo`] |
 //! | inside a function | [`Session`] and its aliases |
 //! | errors | [`Error`], [`Category`], [`Outcome`], [`Classify`], [`SessionError`](derive@SessionError) |
@@ -37,7 +38,7 @@ pub use isolation::Isolation;
 pub use operation::{Operation, OperationStats, operations};
 pub use pool::{CloseReport, PoolBuilder, PoolStats, SessionInfo, SessionPool, SessionStage};
 pub use retry::{Jitter, RetryPolicy};
-pub use session::{Session, SessionSource};
+pub use session::{NamedOperation, Session, SessionSource};
 
 /// A session on PostgreSQL.
 #[cfg(feature = "postgres")]

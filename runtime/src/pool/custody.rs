@@ -12,7 +12,7 @@ use super::SessionPool;
 use super::acquire::expect_runtime;
 use super::lease::Lease;
 use super::registry::{Entry, Listing, SessionStage};
-use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT};
+use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT, LONGEST};
 use crate::backend::{Access, Backend, Begin};
 use crate::error::{Category, Error, Outcome, Phase};
 use crate::shield::{Committed, Machine, State};
@@ -131,7 +131,9 @@ impl<DB: Backend> Custody<DB> {
 
     /// How long it waits where the waiting is ours.
     fn lock_timeout(&self) -> Duration {
-        self.begin.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+        self.begin
+            .lock_timeout
+            .map_or(LOCK_TIMEOUT, |limit| limit.min(LONGEST))
     }
 
     fn no_later(&self, instant: Instant) -> Instant {

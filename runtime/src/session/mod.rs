@@ -5,6 +5,7 @@ mod call;
 mod executor;
 mod lending;
 mod mismatch;
+mod named;
 mod place;
 mod savepoint;
 mod source;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 pub use attempt::Attempt;
 pub use call::Call;
+pub use named::NamedOperation;
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};

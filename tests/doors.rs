@@ -2,5 +2,10 @@
 
 mod closures;
 mod contradictions;
+mod from_sqlx;
+mod leases;
+mod leftovers;
+mod migrated;
+mod resized;
 mod retried;
 mod send;

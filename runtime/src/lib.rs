@@ -6,6 +6,7 @@
 //! | annotate a function | [`with_session`], [`retry`], [`db_error_handling`] |
 //! | run a closure instead | [`SessionPool::session`], [`NamedOperation`] |
 //! | the pool and its figures | [`SessionPool`], [`PoolBuilder`], [`PoolStats`], [`SessionInfo`] |
+//! | a connection by hand | [`SessionPool::acquire`], [`Lease`] |
 //! | inside a function | [`Session`] and its aliases |
 //! | errors | [`Error`], [`Category`], [`Outcome`], [`Classify`], [`SessionError`](derive@SessionError) |
 //! | what every annotated function has done | [`operations`], [`Operation`] |
@@ -36,7 +37,9 @@ pub use backend::Backend;
 pub use error::{AttemptError, Category, Classify, Error, Group, Integrity, Outcome, Phase};
 pub use isolation::Isolation;
 pub use operation::{Operation, OperationStats, operations};
-pub use pool::{CloseReport, PoolBuilder, PoolStats, SessionInfo, SessionPool, SessionStage};
+pub use pool::{
+    CloseReport, Lease, PoolBuilder, PoolStats, SessionInfo, SessionPool, SessionStage,
+};
 pub use retry::{Jitter, RetryPolicy};
 pub use session::{NamedOperation, Session, SessionSource};
 

@@ -51,8 +51,8 @@ each_database! {
         // Other errors go through it as through an annotated function.
         let error = pool.session(name!("anyhow"), async |session| {
             pay(session, 1, -500).await?;
-            anyhow::bail!("no more")
-        }).await.map(|()| ()).unwrap_err();
+            Err::<(), _>(anyhow::anyhow!("no more"))
+        }).await.unwrap_err();
         assert_eq!(error.to_string(), "no more");
         assert_eq!(place.cents(1).await, 1000);
         assert_eq!((stats(name!("err")).rolled_back, stats(name!("anyhow")).rolled_back), (1, 1));

@@ -7,15 +7,16 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as _};
 
 use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
     delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
@@ -29,6 +30,12 @@ pub struct PgTag {
     watches_client: bool,
     statement_timeout: Setting,
     lock_timeout: Setting,
+    /// What stands on it; a statement is prepared under one, and may mean something else under another.
+    search_path: Arc<str>,
+    /// Whether a transaction of ours was begun.
+    in_transaction: bool,
+    /// Whether somebody has left one open that had written, outside of ours.
+    left_open: OnceLock<bool>,
 }
 
 /// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
@@ -41,8 +48,23 @@ const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 /// Who serves this connection, and the limits that stand on it.
 const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint, \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
-    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout') \
+    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
+    current_setting('search_path') \
     FROM pg_stat_get_activity(pg_backend_pid())";
+
+/// Ends a transaction that should not be there and tells whether it had written. Silent where there is none: a bare
+/// ROLLBACK would leave a warning in the logs of both sides.
+const END_ANY: &str = "SELECT txid_current_if_assigned() IS NOT NULL; BEGIN; ROLLBACK";
+
+/// What must be known ahead of [`RESET`].
+const LEFT: &str = "SELECT current_setting('search_path'), \
+    EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
+    (SELECT count(*) FROM pg_prepared_statements WHERE NOT from_sql), \
+    (SELECT string_agg(format('DEALLOCATE %I', name), '; ') FROM pg_prepared_statements WHERE from_sql)";
+
+/// `DISCARD ALL` without what sqlx would not notice: the statements that it has prepared.
+const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; UNLISTEN *; \
+    SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
 impl Driver for Postgres {
     const SYSTEM: &'static str = "postgresql";
@@ -90,6 +112,9 @@ impl Driver for Postgres {
                 watches_client,
                 statement_timeout: millis(row.try_get(2)?),
                 lock_timeout: millis(row.try_get(3)?),
+                search_path: row.try_get::<String, _>(4)?.into(),
+                in_transaction: false,
+                left_open: OnceLock::new(),
             })
         })
     }
@@ -103,17 +128,64 @@ impl Driver for Postgres {
 
     fn prove_clean<'c>(
         connection: &'c mut PgConnection,
-        _tag: &'c PgTag,
+        tag: &'c PgTag,
         _thorough: bool,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
             flush_all(connection).await?;
-            connection.execute("ROLLBACK").await?;
+            if tag.in_transaction {
+                connection.execute("ROLLBACK").await?;
+                return Ok(());
+            }
+            // Read to its end: only then is it over.
+            let had_written = match connection.fetch_all(END_ANY).await {
+                Ok(rows) => rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?,
+                // `in_failed_sql_transaction`
+                Err(error) if has_code(&error, "25P02") => {
+                    connection.execute("ROLLBACK").await?;
+                    true
+                }
+                Err(error) => return Err(error),
+            };
+            // The first to ask knows: after it there is none.
+            tag.left_open.get_or_init(|| had_written);
             Ok(())
         })
     }
 
+    fn was_meddled_with(tag: &PgTag) -> bool {
+        tag.left_open.get() == Some(&true)
+    }
+
+    fn scrub<'c>(
+        connection: &'c mut PgConnection,
+        tag: &'c mut PgTag,
+    ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
+        Box::pin(async move {
+            let batch = format!("{LEFT}; {RESET}");
+            let rows = connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?;
+            let left = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+            let search_path: String = left.try_get(0)?;
+            let had_temporary: bool = left.try_get(1)?;
+            let prepared: i64 = left.try_get(2)?;
+            let deallocate: Option<String> = left.try_get(3)?;
+            tag.statement_timeout.forget();
+            tag.lock_timeout.forget();
+            if let Some(deallocate) = deallocate {
+                Self::batch(connection, deallocate.into()).await?;
+            }
+            // Prepared while a name meant something else, or gone behind sqlx's back.
+            let cached = i64::try_from(connection.cached_statements_size()).unwrap_or(i64::MAX);
+            if had_temporary || search_path != *tag.search_path || prepared < cached {
+                connection.clear_cached_statements().await?;
+            }
+            Ok(Scrubbed::Reset)
+        })
+    }
+
     fn begin(tag: &mut PgTag, begin: &Begin) -> Cow<'static, str> {
+        tag.in_transaction = begin.access != Access::Autocommit;
+        tag.left_open = OnceLock::new();
         let mut sql = String::new();
         let statement = tag
             .statement_timeout
@@ -165,7 +237,7 @@ impl Driver for Postgres {
 
     fn transaction_gone(error: &sqlx::Error) -> bool {
         // `no_active_sql_transaction`
-        matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25P01"))
+        has_code(error, "25P01")
     }
 
     fn forget_settings(tag: &mut PgTag) {
@@ -199,6 +271,10 @@ impl PgTag {
             let _ = write!(sql, "SET lock_timeout = {millis}; ");
         }
     }
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(code))
 }
 
 /// 0 would mean no limit at all, and the settings are 32-bit numbers.

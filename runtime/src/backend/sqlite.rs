@@ -8,16 +8,20 @@
 //! short and waiting is done on the async side.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_core::stream::BoxStream;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Sqlite};
+use sqlx::sqlite::{
+    LockedSqliteHandle, SqliteConnectOptions, SqliteConnection, SqliteJournalMode,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
     delegate_to_sqlx, first_row_of_all,
 };
 
@@ -33,6 +37,10 @@ pub struct SqliteTag {
     flags: Arc<Flags>,
     /// `None` where it is in doubt.
     query_only: Option<bool>,
+    /// Whether a transaction of ours was begun.
+    in_transaction: bool,
+    /// What the connection was like when it was lent by hand, where that could be seen.
+    lent: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +51,75 @@ struct Flags {
     commit_permitted: AtomicBool,
     /// The transaction was rolled back.
     rolled_back: AtomicBool,
+    /// Somebody had left a transaction open, outside of ours.
+    left_open: AtomicBool,
+}
+
+/// The settings of a connection that can be read without an effect. What is the database's own is not among them.
+const SETTINGS: [&str; 28] = [
+    "analysis_limit",
+    "automatic_index",
+    "busy_timeout",
+    "cache_size",
+    "cell_size_check",
+    "checkpoint_fullfsync",
+    "count_changes",
+    "defer_foreign_keys",
+    "empty_result_callbacks",
+    "foreign_keys",
+    "full_column_names",
+    "fullfsync",
+    "ignore_check_constraints",
+    "journal_mode",
+    "journal_size_limit",
+    "legacy_alter_table",
+    "locking_mode",
+    "max_page_count",
+    "query_only",
+    "read_uncommitted",
+    "recursive_triggers",
+    "reverse_unordered_selects",
+    "secure_delete",
+    "short_column_names",
+    "synchronous",
+    "temp_store",
+    "threads",
+    "trusted_schema",
+];
+
+/// What a connection is like: its settings, the databases that are attached, the functions and collations that there are,
+/// and how LIKE compares; ahead of it, how many temporary objects there are.
+fn likeness() -> String {
+    let mut sql = String::from(
+        "SELECT (SELECT count(*) FROM sqlite_temp_master), ('a' LIKE 'A') || '|' \
+         || (SELECT count(*) FROM pragma_function_list) || '|' || (SELECT count(*) FROM pragma_collation_list) || '|' \
+         || (SELECT group_concat(name || '=' || coalesce(file, ''), ';') FROM pragma_database_list WHERE name <> 'temp')",
+    );
+    for setting in SETTINGS {
+        let _ = write!(
+            sql,
+            " || '|' || coalesce((SELECT * FROM pragma_{setting}), '')"
+        );
+    }
+    sql.push_str("; PRAGMA writable_schema; PRAGMA wal_autocheckpoint; PRAGMA mmap_size");
+    sql
+}
+
+/// `None` where it cannot be told, or there are temporary objects, of which nobody knows what is in them.
+async fn look(connection: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+    let rows = match connection.fetch_all(sqlx::AssertSqlSafe(likeness())).await {
+        Ok(rows) => rows,
+        Err(sqlx::Error::Database(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let (first, others) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
+    let temporary: i64 = first.try_get(0)?;
+    let mut seen: String = first.try_get(1)?;
+    for setting in others {
+        seen.push('|');
+        seen.push_str(&setting.try_get_unchecked::<String, _>(0)?);
+    }
+    Ok((temporary == 0).then_some(seen))
 }
 
 impl Driver for Sqlite {
@@ -85,19 +162,12 @@ impl Driver for Sqlite {
         Box::pin(async move {
             let flags = Arc::new(Flags::default());
             flags.commit_permitted.store(true, Ordering::Release);
-            let mut handle = connection.lock_handle().await?;
-            let progress = Arc::clone(&flags);
-            handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || {
-                !progress.interrupt.load(Ordering::Acquire)
-            });
-            let commit = Arc::clone(&flags);
-            handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
-            let rollback = Arc::clone(&flags);
-            handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
-            drop(handle);
+            flags.guard(&mut connection.lock_handle().await?);
             Ok(SqliteTag {
                 flags,
                 query_only: Some(false),
+                in_transaction: false,
+                lent: None,
             })
         })
     }
@@ -143,6 +213,7 @@ impl Driver for Sqlite {
                 Self::drain(connection, tag).await?;
             }
             match connection.execute("ROLLBACK").await {
+                Ok(_) if !tag.in_transaction => tag.flags.left_open.store(true, Ordering::Release),
                 Ok(_) => {}
                 Err(error) if Self::transaction_gone(&error) => {}
                 Err(error) => return Err(error),
@@ -153,7 +224,41 @@ impl Driver for Sqlite {
         })
     }
 
+    fn was_meddled_with(tag: &SqliteTag) -> bool {
+        tag.flags.left_open.load(Ordering::Acquire)
+    }
+
+    fn inspect<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c mut SqliteTag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            tag.lent = look(connection).await?;
+            Ok(())
+        })
+    }
+
+    fn scrub<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c mut SqliteTag,
+    ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
+        Box::pin(async move {
+            let before = tag.lent.take();
+            if before.is_none() || look(connection).await? != before {
+                return Ok(Scrubbed::InDoubt);
+            }
+            // Who has the connection can get at its hooks.
+            let mut handle = connection.lock_handle().await?;
+            handle.remove_update_hook();
+            tag.flags.guard(&mut handle);
+            Ok(Scrubbed::Reset)
+        })
+    }
+
     fn begin(tag: &mut SqliteTag, begin: &Begin) -> Cow<'static, str> {
+        tag.in_transaction = begin.access != Access::Autocommit;
+        tag.lent = None;
+        tag.flags.left_open.store(false, Ordering::Release);
         tag.flags.rolled_back.store(false, Ordering::Release);
         tag.flags
             .commit_permitted
@@ -220,6 +325,20 @@ impl Driver for Sqlite {
 
     fn terminate(_tag: &SqliteTag) -> Option<String> {
         None
+    }
+}
+
+impl Flags {
+    /// Sets the three hooks.
+    fn guard(self: &Arc<Self>, handle: &mut LockedSqliteHandle<'_>) {
+        let progress = Arc::clone(self);
+        handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || {
+            !progress.interrupt.load(Ordering::Acquire)
+        });
+        let commit = Arc::clone(self);
+        handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
+        let rollback = Arc::clone(self);
+        handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
     }
 }
 

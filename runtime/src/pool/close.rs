@@ -3,9 +3,9 @@
 use sqlx::Connection as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::SessionPool;
 use super::registry::SessionInfo;
 use super::settings::{CLOSE_TIMEOUT, PING_TIMEOUT};
+use super::{SessionPool, Shared};
 use crate::backend::Backend;
 
 /// What `SessionPool::close` left behind.
@@ -24,6 +24,15 @@ impl CloseReport {
     }
 }
 
+impl<DB: Backend> Shared<DB> {
+    /// Whoever waits for a connection, or will, is told that the pool is closed.
+    pub(super) fn refuse_work(&self) {
+        self.links.close();
+        self.seats.close();
+        self.closing.notify_waiters();
+    }
+}
+
 impl<DB: Backend> SessionPool<DB> {
     /// Closes the pool: no new work is taken, sessions that wait for a connection fail as `Closed`, those
     /// that hold one and those that the reaper is ending are waited for, 30 s at most. Then the connections
@@ -35,8 +44,7 @@ impl<DB: Backend> SessionPool<DB> {
         let until = Instant::now() + CLOSE_TIMEOUT;
         let links = &self.shared.links;
         let idle = links.retain(|_, _| false).removed;
-        links.close();
-        self.shared.closing.notify_waiters();
+        self.shared.refuse_work();
         self.shared.end_maintenance();
         for link in idle {
             link.close().await;

@@ -1,4 +1,4 @@
-//! A session's machine together with the pool that its lease comes from; what every door holds.
+//! A session's machine together with the pool that its connection comes from; what every door holds.
 
 mod opening;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::SessionPool;
 use super::acquire::expect_runtime;
-use super::lease::Lease;
+use super::loan::Loan;
 use super::registry::{Entry, Listing, SessionStage};
 use super::settings::{AFTER_DEADLINE, LOCK_TIMEOUT, LONGEST};
 use crate::backend::{Access, Backend, Begin};
@@ -22,7 +22,7 @@ use crate::shield::{Committed, Machine, State};
 pub(crate) struct Custody<DB: Backend> {
     pool: SessionPool<DB>,
     entry: Arc<Entry>,
-    machine: Machine<DB, Lease<DB>>,
+    machine: Machine<DB, Loan<DB>>,
     begin: Begin,
     /// It waits for its turn among the writers of its database, where that has one at a time.
     queues: bool,
@@ -58,6 +58,19 @@ impl<DB: Backend> Custody<DB> {
         }
     }
 
+    /// The custody of a connection that is lent by hand. It waits for the writer's turn only where it `queues`.
+    pub(crate) fn by_hand(pool: SessionPool<DB>, entry: Arc<Entry>, queues: bool) -> Self {
+        let begin = Begin {
+            access: Access::Autocommit,
+            ..Begin::default()
+        };
+        let patience = pool.settings().acquire_timeout;
+        let mut custody = Self::new(pool, entry, begin, None);
+        custody.machine = Machine::by_hand(patience);
+        custody.queues = queues;
+        custody
+    }
+
     /// A session in the place of this one, in autocommit, that was refused because somebody else writes: it gives its
     /// connection back and queues.
     pub(crate) async fn requeued(mut self) -> Self {
@@ -70,7 +83,7 @@ impl<DB: Backend> Custody<DB> {
         next
     }
 
-    pub(crate) fn machine(&mut self) -> &mut Machine<DB, Lease<DB>> {
+    pub(crate) fn machine(&mut self) -> &mut Machine<DB, Loan<DB>> {
         &mut self.machine
     }
 
@@ -245,7 +258,23 @@ impl<DB: Backend> Custody<DB> {
         self.finish()
     }
 
-    /// Gives the lease back and leaves the registry.
+    /// The connection that is lent by hand.
+    pub(crate) fn lent(&self) -> Option<&DB::Connection> {
+        self.machine.lent_connection()
+    }
+
+    /// Takes back what was lent by hand. `RolledBack` where a transaction was open on it.
+    pub(crate) async fn take_back(&mut self) -> Result<Outcome, Error> {
+        // Nothing is sent: dropped, it is tidied on the runtime of its connection.
+        expect_runtime(Phase::Rollback)?;
+        self.entry.reached(SessionStage::Ending);
+        // In flight there is nothing most often, and then a rollback need not come with a cancel.
+        let _ = self.machine.settle().await;
+        self.machine.roll_back().await;
+        Ok(self.finish())
+    }
+
+    /// Gives the connection back and leaves the registry.
     fn finish(&mut self) -> Outcome {
         let outcome = self.machine.life.outcome().unwrap_or(Outcome::NotSent);
         self.entry.ended(Some(outcome));

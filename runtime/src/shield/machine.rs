@@ -66,6 +66,13 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
     }
 
+    /// One whose connection is lent by hand, for the whole of its life.
+    pub(crate) fn by_hand(patience: Duration) -> Self {
+        let mut machine = Self::new(false, patience);
+        machine.life.leave_to_borrower();
+        machine
+    }
+
     /// Moves everything out, leaving a machine that has nothing to end.
     pub(crate) fn take(&mut self) -> Self {
         let in_transaction = self.life.in_transaction();
@@ -138,6 +145,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             self.life.statement_hides();
         }
         &mut wire.connection
+    }
+
+    /// The connection, for as long as it is lent.
+    pub(crate) fn lent_connection(&self) -> Option<&DB::Connection> {
+        self.carrier().map(L::connection)
     }
 
     /// What was lent is back: somebody who began a transaction has ended it, and nobody has ended ours.
@@ -217,7 +229,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                     .wire()
                     .is_some_and(|wire| DB::was_meddled_with(&wire.tag))
                 {
-                    self.life.fated(Outcome::Unknown);
+                    self.life.fated(if self.life.is_by_hand() {
+                        Outcome::RolledBack
+                    } else {
+                        Outcome::Unknown
+                    });
                 }
                 self.life.rolled_back(!closed);
                 if self.life.has_connection_ended()
@@ -266,7 +282,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if lent && DB::LENDS_IN_SAVEPOINT {
             self.life.lending(0);
         }
-        self.send(|carrier| Owned::open(carrier, begin, lent, until));
+        let inspects = self.life.is_by_hand();
+        self.send(|carrier| Owned::open(carrier, begin, lent, inspects, until));
         self.control().await
     }
 
@@ -382,7 +399,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let in_flight = self.life.leftover() != Leftover::Nothing;
         if matches!(self.place, Place::Here(_)) {
             self.life.rolling_back();
-            self.send(|carrier| Owned::roll_back(carrier, in_flight));
+            let scrubs = self.life.is_by_hand();
+            self.send(|carrier| Owned::roll_back(carrier, in_flight, scrubs));
             let _ = self.control().await;
         } else {
             self.life.lost();

@@ -2,6 +2,7 @@
 
 mod closures;
 mod contradictions;
+mod costs;
 mod from_sqlx;
 mod leases;
 mod leftovers;

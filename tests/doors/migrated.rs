@@ -109,7 +109,9 @@ each_database! {
         let place = Place::new().await;
         let (one, other) = (place.pool(1).await, place.pool(1).await);
         let (both, _folder) = migrator(&[BOOKS, MORE]).await;
-        let (first, second) = tokio::join!(one.migrate(&both), other.migrate(&both));
+        let (first, second) = tokio::time::timeout(Duration::from_secs(20), async {
+            tokio::join!(one.migrate(&both), other.migrate(&both))
+        }).await.expect("neither waits for ever");
         first.unwrap();
         second.unwrap();
         assert_eq!((applied(&place).await, place.count("books").await), (vec![1, 2], 2));

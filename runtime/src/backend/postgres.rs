@@ -169,8 +169,8 @@ impl Driver for Postgres {
             let had_temporary: bool = left.try_get(1)?;
             let prepared: i64 = left.try_get(2)?;
             let deallocate: Option<String> = left.try_get(3)?;
-            tag.statement_timeout.forget();
-            tag.lock_timeout.forget();
+            tag.statement_timeout.set_back();
+            tag.lock_timeout.set_back();
             if let Some(deallocate) = deallocate {
                 Self::batch(connection, deallocate.into()).await?;
             }

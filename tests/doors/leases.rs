@@ -103,6 +103,23 @@ each_database! {
         assert_eq!((place.cents(1).await, pool.stats().size), (6, 0));
     }
 
+    #[tokio::test]
+    async fn close_says_which_leases_it_left() {
+        let place = Place::new().await;
+        let pool = place.pool(2).await;
+        let mut lease = pool.acquire().await.unwrap();
+        run(&mut lease, "UPDATE accounts SET cents = 5 WHERE id = 1").await;
+        // Half a minute in no time.
+        tokio::time::pause();
+        let report = pool.close().await;
+        tokio::time::resume();
+        let [left] = &report.left[..] else { panic!("{report:?}") };
+        assert_eq!((left.id, left.operation, left.stage), (lease.id(), "steadfast::acquire", SessionStage::Open));
+        drop(lease);
+        quiet(&pool).await;
+        assert_eq!((pool.stats().size, place.open_transactions().await), (0, 0));
+    }
+
     // --- transactions
 
     #[tokio::test]

@@ -6,6 +6,8 @@
 //! it right. A statement that was dropped while it was being prepared may leave the protocol out of step,
 //! and one `OK` proves nothing then; a nonce does.
 
+mod traces;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -21,6 +23,7 @@ use super::{
     delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
+use traces::{Traces, traces};
 
 /// The server's id for a connection, which server it is, and what is set on it.
 #[derive(Clone, Debug)]
@@ -39,13 +42,6 @@ pub struct MySqlTag {
     meddled: OnceLock<bool>,
     /// What the session had done when it was lent by hand, where that can be seen.
     lent: Option<Traces>,
-}
-
-/// How often a session did what cannot be undone, and when the counters that tell were set back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Traces {
-    lasting: i64,
-    flushed: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,29 +64,6 @@ const WHO: &str =
 /// MySQL and MariaDB each know a limit of statements by a name of their own.
 const LIMITS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
     ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout')";
-
-/// Nothing lists a session's temporary tables and settings, but `MariaDB` counts by kind what a session has executed, in
-/// procedures, functions and prepared statements too: whatever is not known to leave nothing behind has left something. FLUSH
-/// STATUS sets these counters back, and then tells when.
-const TRACES: &str = "SELECT \
-    CAST(SUM(CASE WHEN variable_name LIKE 'COM$_%' ESCAPE '$' \
-        AND variable_name NOT LIKE 'COM$_SHOW$_%' ESCAPE '$' AND variable_name NOT LIKE 'COM$_STMT$_%' ESCAPE '$' \
-        AND variable_name NOT IN ( \
-        'COM_ADMIN_COMMANDS', 'COM_ALTER_TABLE', 'COM_ANALYZE', 'COM_BEGIN', 'COM_CALL_PROCEDURE', 'COM_CHECK', 'COM_CHECKSUM', \
-        'COM_COMMIT', 'COM_COMPOUND_SQL', 'COM_CREATE_EVENT', 'COM_CREATE_FUNCTION', 'COM_CREATE_INDEX', \
-        'COM_CREATE_PROCEDURE', 'COM_CREATE_TABLE', 'COM_CREATE_TRIGGER', 'COM_CREATE_VIEW', 'COM_DELETE', \
-        'COM_DELETE_MULTI', 'COM_DO', 'COM_DROP_EVENT', 'COM_DROP_FUNCTION', 'COM_DROP_INDEX', 'COM_DROP_PROCEDURE', \
-        'COM_DROP_TABLE', 'COM_DROP_TRIGGER', 'COM_DROP_VIEW', 'COM_EMPTY_QUERY', 'COM_EXECUTE_IMMEDIATE', \
-        'COM_GET_DIAGNOSTICS', 'COM_HELP', 'COM_INSERT', 'COM_INSERT_SELECT', 'COM_KILL', 'COM_LOAD', 'COM_LOCK_TABLES', \
-        'COM_OPTIMIZE', 'COM_RELEASE_SAVEPOINT', 'COM_REPAIR', 'COM_REPLACE', 'COM_REPLACE_SELECT', 'COM_RESIGNAL', \
-        'COM_ROLLBACK', 'COM_ROLLBACK_TO_SAVEPOINT', 'COM_SAVEPOINT', 'COM_SELECT', 'COM_SIGNAL', 'COM_TRUNCATE', \
-        'COM_UNLOCK_TABLES', 'COM_UPDATE', 'COM_UPDATE_MULTI') \
-        THEN variable_value ELSE 0 END) AS SIGNED), \
-    CAST(SUM(CASE variable_name WHEN 'COM_CREATE_TEMPORARY_TABLE' THEN variable_value ELSE 0 END) AS SIGNED) \
-        + CAST((SELECT COUNT(*) FROM information_schema.user_variables) AS SIGNED), \
-    CAST(SUM(CASE variable_name WHEN 'UPTIME' THEN variable_value WHEN 'UPTIME_SINCE_FLUSH_STATUS' THEN -variable_value \
-        ELSE 0 END) AS SIGNED) \
-    FROM information_schema.session_status";
 
 impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
@@ -355,22 +328,6 @@ impl MySqlTag {
             let _ = write!(sql, "SET SESSION innodb_lock_wait_timeout = {seconds}; ");
         }
     }
-}
-
-/// `None` where they cannot be told.
-async fn traces(connection: &mut MySqlConnection) -> Result<Option<Traces>, sqlx::Error> {
-    let row = match connection.fetch_one(TRACES).await {
-        Ok(row) => row,
-        Err(sqlx::Error::Database(_)) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let traces = Traces {
-        lasting: row.try_get(0)?,
-        flushed: row.try_get(2)?,
-    };
-    // What changes in a temporary table or a variable that is there is not counted.
-    let changeable: i64 = row.try_get(1)?;
-    Ok((changeable == 0).then_some(traces))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

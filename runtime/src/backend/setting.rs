@@ -28,6 +28,7 @@ impl Setting {
         (self.current.replace(wanted) != Some(wanted)).then_some(wanted)
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) fn standing(&self) -> u64 {
         self.standing
     }

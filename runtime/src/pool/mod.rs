@@ -215,7 +215,7 @@ impl<DB: Backend> SessionPool<DB> {
         }
     }
 
-    /// The sessions that hold a connection or wait for one, in the order of their ids. A session has left
+    /// The sessions, and leases by hand (`steadfast::acquire`), that hold a connection or wait for one, in the order of their ids. A session has left
     /// this list before its call answers, unless a deadline or an unanswered COMMIT made the call answer
     /// first; such a one, and one whose owner was dropped, is listed until the reaper has ended it.
     ///

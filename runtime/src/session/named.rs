@@ -1,5 +1,7 @@
 //! Managed closures: the door without a macro.
 
+mod asked;
+
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -7,13 +9,14 @@ use std::time::Duration;
 use super::Session;
 use super::call::Call;
 use super::source::Origin;
-use crate::backend::{Access, Backend, Dialect};
-use crate::error::{Category, Error, ManagedError, Phase};
+use crate::backend::Backend;
+use crate::error::ManagedError;
 use crate::isolation::Isolation;
-use crate::operation::{Nested, Operation, Options, named};
+use crate::operation::{Operation, named};
 use crate::pool::SessionPool;
 use crate::retry::RetryPolicy;
 use crate::shield::shielded;
+use asked::Asked;
 
 impl<DB: Backend> SessionPool<DB> {
     /// Runs a closure as a managed call: what `#[with_session]` does for a function.
@@ -104,17 +107,6 @@ pub struct NamedOperation<'p, DB: Backend, P = ()> {
     policy: P,
 }
 
-/// The options as they were called for, contradictions included.
-#[derive(Clone, Copy, Default)]
-struct Asked {
-    isolation: Option<Isolation>,
-    read_only: bool,
-    autocommit: bool,
-    timeout: Option<Duration>,
-    lock_timeout: Option<Duration>,
-    statement_timeout: Option<Duration>,
-}
-
 impl<'p, DB: Backend, P> NamedOperation<'p, DB, P> {
     /// How far its transaction is kept apart from others. SQLite is always serializable and takes no weaker level.
     pub fn isolation(mut self, level: Isolation) -> Self {
@@ -153,24 +145,10 @@ impl<'p, DB: Backend, P> NamedOperation<'p, DB, P> {
     }
 
     fn call(&self, policy: Option<RetryPolicy>) -> Call<'p, DB> {
-        let asked = self.asked;
-        let options = Options {
-            isolation: asked.isolation,
-            access: if asked.autocommit {
-                Access::Autocommit
-            } else if asked.read_only {
-                Access::Read
-            } else {
-                Access::Write
-            },
-            nested: Nested::default(),
-            timeout: asked.timeout,
-            lock_timeout: asked.lock_timeout,
-            statement_timeout: asked.statement_timeout,
-        };
+        let options = self.asked.options();
         let origin = Origin::Pool(self.pool.clone());
         let mut call = Call::new(self.operation, origin, &options);
-        match asked.contradiction::<DB>(policy) {
+        match self.asked.contradiction::<DB>(policy) {
             Some(error) => call.refuse(error),
             None => {
                 if let Some(policy) = policy {
@@ -275,75 +253,6 @@ impl<DB: Backend> NamedOperation<'_, DB, RetryPolicy> {
             }
         }
     }
-}
-
-impl Asked {
-    /// Why these options cannot all be had.
-    fn contradiction<DB: Backend>(&self, policy: Option<RetryPolicy>) -> Option<Error> {
-        let limits = [
-            ("timeout", self.timeout),
-            ("lock_timeout", self.lock_timeout),
-            ("statement_timeout", self.statement_timeout),
-        ];
-        for (name, limit) in limits {
-            if limit.is_some_and(|limit| limit.is_zero()) {
-                return Some(refused(
-                    format!("a `{name}` of 0 leaves no time at all"),
-                    "give it some time, or remove it",
-                ));
-            }
-        }
-        if DB::DIALECT == Dialect::Sqlite
-            && let Some(level) = self
-                .isolation
-                .filter(|&level| level < Isolation::Serializable)
-        {
-            return Some(refused(
-                format!(
-                    "SQLite has no isolation level as weak as `{level}`: it is always serializable"
-                ),
-                "remove `isolation`, or ask for `Isolation::Serializable`",
-            ));
-        }
-        let unknown = policy.map(|policy| policy.unknown()).unwrap_or_default();
-        if self.autocommit {
-            if self.isolation.is_some() {
-                return Some(refused(
-                    "`isolation` is about a transaction, and an `autocommit` session has none",
-                    "remove the one or the other",
-                ));
-            }
-            if self.read_only {
-                return Some(refused(
-                    "`read_only` is about a transaction, and an `autocommit` session has none",
-                    "remove the one or the other",
-                ));
-            }
-            if unknown.verify {
-                return Some(refused(
-                    "`verify_commit` is about a COMMIT, and an `autocommit` session sends none",
-                    "remove the one or the other",
-                ));
-            }
-            if policy.is_some_and(|policy| policy.max_attempts() > 1) && !unknown.repeat {
-                return Some(refused(
-                    "without a transaction a second attempt repeats what the first one did",
-                    "make the policy `idempotent()` if that is safe, or remove `autocommit`",
-                ));
-            }
-        }
-        if self.read_only && unknown.verify {
-            return Some(refused(
-                "a `read_only` session has no work whose COMMIT `verify_commit` could look for",
-                "remove the one or the other",
-            ));
-        }
-        None
-    }
-}
-
-fn refused(message: impl Into<String>, help: &'static str) -> Error {
-    Error::new(Category::Programming, Phase::Begin, message.into()).with_help(help)
 }
 
 impl<DB: Backend, P> fmt::Debug for NamedOperation<'_, DB, P> {

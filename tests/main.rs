@@ -22,6 +22,7 @@ mod checked;
 mod closing;
 mod codes;
 mod control_line;
+mod doors;
 mod endings;
 mod errors;
 mod executor;

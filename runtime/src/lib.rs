@@ -5,7 +5,9 @@
 //! |---|---|
 //! | how it is meant to be used | [`guide`] |
 //! | annotate a function | [`with_session`], [`retry`], [`db_error_handling`] |
+//! | run a closure instead | [`SessionPool::session`], [`NamedOperation`] |
 //! | the pool and its figures | [`SessionPool`], [`PoolBuilder`], [`PoolStats`], [`SessionInfo`] |
+//! | a connection by hand | [`SessionPool::acquire`], [`Lease`] |
 //! | inside a function | [`Session`] and its aliases |
 //! | errors | [`Error`], [`Category`], [`Outcome`], [`Classify`], [`SessionError`](derive@SessionError) |
 //! | what every annotated function has done | [`operations`], [`Operation`] |
@@ -40,11 +42,11 @@ pub use error::{AttemptError, Category, Classify, Error, Group, Integrity, Outco
 pub use isolation::Isolation;
 pub use operation::{Operation, OperationStats, operations};
 pub use pool::{
-    CloseReport, CriticalEvent, HookOutput, PoolBuilder, PoolStats, SessionInfo, SessionPool,
-    SessionStage,
+    CloseReport, CriticalEvent, HookOutput, Lease, PoolBuilder, PoolStats, SessionInfo,
+    SessionPool, SessionStage,
 };
 pub use retry::{Jitter, RetryBudget, RetryPolicy};
-pub use session::{Session, SessionSource};
+pub use session::{NamedOperation, Session, SessionSource};
 
 /// A session on PostgreSQL.
 #[cfg(feature = "postgres")]

@@ -2,6 +2,7 @@
 
 mod counters;
 mod lone;
+mod named;
 mod options;
 
 use std::fmt;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use self::counters::Counters;
 pub use self::counters::OperationStats;
 pub use self::lone::LoneCall;
+pub(crate) use self::named::named;
 pub use self::options::{Nested, Options};
 use crate::error::{Category, Outcome};
 use crate::retry::RetryPolicy;
 
-/// One annotated function.
+/// One annotated function, or one name given to [`SessionPool::session`](crate::SessionPool::session).
 ///
 /// The attributes write a `static` of it beside the function and count every call there. A count is one atomic
 /// addition.
@@ -33,7 +35,9 @@ pub struct Registered(pub &'static Operation);
 
 inventory::collect!(Registered);
 
-/// Every annotated function of the binary, in no particular order; also those that were never called.
+/// Every annotated function of the binary, in no particular order, also those that were never called; and every name that
+/// [`SessionPool::session`](crate::SessionPool::session) or [`operation`](crate::SessionPool::operation) was given, from its
+/// first use on.
 ///
 /// ```
 /// for operation in steadfast::operations() {
@@ -44,6 +48,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
     inventory::iter::<Registered>
         .into_iter()
         .map(|registered| registered.0)
+        .chain(named::listed())
 }
 
 impl Operation {

@@ -1,4 +1,4 @@
-//! What the macros accept and how they refuse the rest.
+//! What the macros and the pool's doors accept, and how the compiler refuses the rest.
 //!
 //! `TRYBUILD=overwrite cargo test -p steadfast-ui-tests` writes the `.stderr` files anew: read each of
 //! them afterwards as the user who made the mistake.
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use trybuild::TestCases;
 
-/// Runs both folders of a macro. `at_least` keeps a folder that lost its fixtures from passing.
+/// Runs both folders of a macro, or of the pool. `at_least` keeps a folder that lost its fixtures from passing.
 fn run(name: &str, at_least: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let (pass, fail) = (
@@ -57,4 +57,9 @@ fn db_error_handling() {
 #[test]
 fn session_error() {
     run("session_error", 8);
+}
+
+#[test]
+fn pool() {
+    run("pool", 6);
 }

@@ -128,6 +128,17 @@ pub(crate) enum Access {
     Autocommit,
 }
 
+/// What came of tidying a connection that somebody had to himself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scrubbed {
+    /// It is as it was.
+    Clean,
+    /// It is as it was when it was new: what the pool does to a new connection is to be done again.
+    Reset,
+    /// Something may be left that cannot be undone, or not be seen.
+    InDoubt,
+}
+
 /// The mechanism of one kind of server. The methods are called by the shield alone.
 ///
 /// `Tag` is what one connection carries beside its socket: the server's id for it, and the settings that
@@ -313,6 +324,21 @@ pub trait Driver: Database + Sized {
     fn ends(_tag: &Self::Tag) -> bool {
         false
     }
+    /// Remembers what a connection is like that somebody is about to have to himself, where `scrub` compares.
+    fn inspect<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c mut Self::Tag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        let _ = (connection, tag);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Undoes what somebody has left on a connection beside a transaction: settings, locks, temporary tables, cursors. To
+    /// be called behind `prove_clean`.
+    fn scrub<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c mut Self::Tag,
+    ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>>;
 
     /// Stops the running statement from within this process, where that is possible.
     fn interrupt(_tag: &Self::Tag) {}

@@ -6,6 +6,8 @@
 //! it right. A statement that was dropped while it was being prepared may leave the protocol out of step,
 //! and one `OK` proves nothing then; a nonce does.
 
+mod traces;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -18,10 +20,11 @@ use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
 use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step, Suspicion,
-    delegate_to_sqlx, first_row_of_all, flush_all,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
+    Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
+use traces::{Traces, traces};
 
 /// The server's id for a connection, which server it is, and what is set on it.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ pub struct MySqlTag {
     is_suspect: bool,
     /// Whether that has ended our transaction or left another open; asked once, with the rollback.
     meddled: OnceLock<bool>,
+    /// What the session had done when it was lent by hand, where that can be seen.
+    lent: Option<Traces>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +119,7 @@ impl Driver for MySql {
                 hidden: false,
                 is_suspect: false,
                 meddled: OnceLock::new(),
+                lent: None,
             };
             for variable in variables {
                 tag.learn(variable.try_get(0)?, variable.try_get(1)?);
@@ -166,10 +172,42 @@ impl Driver for MySql {
         })
     }
 
+    fn inspect<'c>(
+        connection: &'c mut MySqlConnection,
+        tag: &'c mut MySqlTag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            // MySQL counts too little and shows no variables to an ordinary user.
+            if tag.server.is_mariadb {
+                tag.lent = traces(connection).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn scrub<'c>(
+        connection: &'c mut MySqlConnection,
+        tag: &'c mut MySqlTag,
+    ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
+        Box::pin(async move {
+            let Some(before) = tag.lent.take() else {
+                return Ok(Scrubbed::InDoubt);
+            };
+            let after = traces(connection).await?;
+            if after != Some(before) {
+                return Ok(Scrubbed::InDoubt);
+            }
+            let release = "UNLOCK TABLES; SELECT RELEASE_ALL_LOCKS()";
+            Self::batch(connection, release.into()).await?;
+            Ok(Scrubbed::Clean)
+        })
+    }
+
     fn begin(tag: &mut MySqlTag, begin: &Begin) -> Cow<'static, str> {
         tag.in_transaction = begin.access != Access::Autocommit;
         tag.hidden = false;
         tag.is_suspect = false;
+        tag.lent = None;
         tag.meddled = OnceLock::new();
         let mut sql = String::new();
         tag.write_limits(begin, &mut sql);
@@ -255,7 +293,11 @@ impl MySqlTag {
     /// Looks on the way, once, whether what has run unseen had ended our transaction, or opened another. A savepoint lives
     /// as long as its transaction, and outside of one it is gone at once (1305).
     async fn roll_back_hidden(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-        let rollback = format!("ROLLBACK AND NO CHAIN NO RELEASE; {}", self.own_settings());
+        let mut rollback = String::from("ROLLBACK AND NO CHAIN NO RELEASE");
+        // One that was lent by hand and has changed them is closed; the counters must not take these for changes.
+        if self.lent.is_none() {
+            let _ = write!(rollback, "; {}", self.own_settings());
+        }
         if self.is_suspect && self.meddled.get().is_none() {
             let probe = if self.in_transaction {
                 "ROLLBACK TO SAVEPOINT steadfast"

@@ -45,6 +45,12 @@ impl Setting {
         self.current.unwrap_or(self.standing)
     }
 
+    /// The connection has been set back to what it was when the pool took it over.
+    #[cfg(feature = "postgres")]
+    pub(super) fn set_back(&mut self) {
+        self.current = Some(self.standing);
+    }
+
     pub(super) fn forget(&mut self) {
         self.current = None;
     }

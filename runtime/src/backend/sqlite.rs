@@ -8,6 +8,7 @@
 //! short and waiting is done on the async side.
 
 mod flags;
+mod likeness;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -20,16 +21,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Statement, Step, Suspicion,
-    delegate_to_sqlx, first_row_of_all,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
+    Suspicion, delegate_to_sqlx, first_row_of_all,
 };
 use flags::Flags;
+use likeness::look;
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
-
-/// Virtual machine steps between two looks at flag and clock: about a millisecond at most, and not measurable.
-const STEPS_BETWEEN_LOOKS: i32 = 1000;
 
 /// The flags that the connection's hooks read and write, and what sessions have made of it.
 #[derive(Clone, Debug)]
@@ -43,6 +42,8 @@ pub struct SqliteTag {
     is_suspect: bool,
     /// Whether that was so; seen once, with the rollback.
     meddled: OnceLock<bool>,
+    /// What the connection was like when it was lent by hand, where that could be seen.
+    lent: Option<String>,
 }
 
 impl Driver for Sqlite {
@@ -84,20 +85,14 @@ impl Driver for Sqlite {
     ) -> BoxFuture<'_, Result<SqliteTag, sqlx::Error>> {
         Box::pin(async move {
             let flags = Arc::new(Flags::new());
-            let mut handle = connection.lock_handle().await?;
-            let progress = Arc::clone(&flags);
-            handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || progress.may_go_on());
-            let commit = Arc::clone(&flags);
-            handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
-            let rollback = Arc::clone(&flags);
-            handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
-            drop(handle);
+            flags.guard(&mut connection.lock_handle().await?);
             Ok(SqliteTag {
                 flags,
                 query_only: Some(false),
                 statement_timeout: None,
                 is_suspect: false,
                 meddled: OnceLock::new(),
+                lent: None,
             })
         })
     }
@@ -166,9 +161,37 @@ impl Driver for Sqlite {
         })
     }
 
+    fn inspect<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c mut SqliteTag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            tag.lent = look(connection).await?;
+            Ok(())
+        })
+    }
+
+    fn scrub<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c mut SqliteTag,
+    ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
+        Box::pin(async move {
+            let before = tag.lent.take();
+            if before.is_none() || look(connection).await? != before {
+                return Ok(Scrubbed::InDoubt);
+            }
+            // Who has the connection can get at its hooks.
+            let mut handle = connection.lock_handle().await?;
+            handle.remove_update_hook();
+            tag.flags.guard(&mut handle);
+            Ok(Scrubbed::Reset)
+        })
+    }
+
     fn begin(tag: &mut SqliteTag, begin: &Begin) -> Cow<'static, str> {
         tag.is_suspect = false;
         tag.meddled = OnceLock::new();
+        tag.lent = None;
         tag.statement_timeout = begin.statement_timeout;
         tag.flags.stop_in(None);
         tag.flags.rolled_back.store(false, Ordering::Release);

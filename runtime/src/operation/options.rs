@@ -1,4 +1,4 @@
-//! What `#[with_session]` was told.
+//! What `#[with_session]`, or a named operation, was told.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::isolation::Isolation;
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    isolation: Option<Isolation>,
-    access: Access,
-    nested: Nested,
-    timeout: Option<Duration>,
-    lock_timeout: Option<Duration>,
-    statement_timeout: Option<Duration>,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) access: Access,
+    pub(crate) nested: Nested,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) statement_timeout: Option<Duration>,
 }
 
 /// What a function does with a caller's session.

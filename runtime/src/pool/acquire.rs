@@ -3,13 +3,14 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use deadpool::managed::PoolError;
+use deadpool::managed::{Object, PoolError};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::SessionPool;
-use super::lease::Lease;
+use super::loan::{Connector, Loan};
+use super::seats::Seat;
 use crate::backend::Backend;
 use crate::error::{Category, Error, Phase, Retry, verdict};
 use crate::retry::Reconnect;
@@ -19,11 +20,11 @@ const CHECK_SERVER: &str = "see that the server runs, and that host and port are
 
 impl<DB: Backend> SessionPool<DB> {
     /// A proven connection by `until`. Dropped while it waits, it gives up its place and nothing else.
-    pub(crate) async fn lease(
+    pub(crate) async fn loan(
         &self,
         turn: Option<OwnedSemaphorePermit>,
         until: Instant,
-    ) -> Result<Lease<DB>, Error> {
+    ) -> Result<Loan<DB>, Error> {
         let began = Instant::now();
         expect_runtime(Phase::Acquire)?;
         let mut turn = turn;
@@ -31,11 +32,11 @@ impl<DB: Backend> SessionPool<DB> {
         let mut busy = Busy::until(until);
         let mut last = None;
         loop {
-            match timeout_at(until, self.shared.links.get()).await {
-                Ok(Ok(link)) => {
+            match timeout_at(until, self.link()).await {
+                Ok(Ok((link, seat))) => {
                     // From the first connection on: before it there is nothing to maintain.
                     self.shared.keep_maintained();
-                    return Ok(Lease::new(link, turn));
+                    return Ok(Loan::new(link, seat, turn));
                 }
                 // Opening reads the schema, which is refused where somebody writes and there is no WAL.
                 Ok(Err(PoolError::Backend(error))) if DB::is_busy(&error) => {
@@ -85,6 +86,11 @@ impl<DB: Backend> SessionPool<DB> {
                 }
             }
         }
+    }
+
+    async fn link(&self) -> Result<(Object<Connector<DB>>, Seat), PoolError<sqlx::Error>> {
+        let seat = self.shared.seats.take().await.ok_or(PoolError::Closed)?;
+        Ok((self.shared.links.get().await?, seat))
     }
 
     /// Whether its database has one writer at a time.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::SessionPool;
 use super::address::{self, Address};
 use super::critical::{CriticalEvent, Watcher};
-use super::settings::Settings;
+use super::settings::{MOST_CONNECTIONS, Settings};
 use crate::backend::{Backend, BoxFuture, Options};
 use crate::error::{Category, Error, Phase};
 use crate::retry::RetryBudget;
@@ -221,12 +221,12 @@ impl<DB: Backend> PoolBuilder<DB> {
             Address::Options(options) => options,
         };
         let options = address::quiet(options);
-        SessionPool::open(
+        Ok(SessionPool::open(
             options,
             self.settings.within_reach(),
             self.after_connect,
             self.watcher,
-        )
+        ))
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -241,8 +241,10 @@ impl<DB: Backend> PoolBuilder<DB> {
                 .with_help("remove it, and name one server as `primary`"));
         }
         if max_connections == 0 {
-            return Err(wrong("a pool of 0 connections can serve nobody")
-                .with_help("use `max_connections(1)` or more"));
+            return Err(too_few().with_help("use `max_connections(1)` or more"));
+        }
+        if max_connections > MOST_CONNECTIONS {
+            return Err(too_many(max_connections));
         }
         if min_connections > max_connections {
             return Err(wrong(format!(
@@ -269,6 +271,17 @@ impl<DB: Backend> fmt::Debug for PoolBuilder<DB> {
     }
 }
 
-fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(super) fn too_few() -> Error {
+    wrong("a pool of 0 connections can serve nobody")
+}
+
+pub(super) fn too_many(connections: u32) -> Error {
+    wrong(format!(
+        "a pool of {connections} connections is beyond what any server takes"
+    ))
+    .with_help("ask for 65535 or less; a few for each core of the server are most often best")
+}
+
+pub(super) fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Category::Programming, Phase::Acquire, message)
 }

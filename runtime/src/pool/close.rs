@@ -3,16 +3,16 @@
 use sqlx::Connection as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::SessionPool;
 use super::registry::SessionInfo;
 use super::settings::{CLOSE_TIMEOUT, PING_TIMEOUT};
+use super::{SessionPool, Shared};
 use crate::backend::Backend;
 
 /// What `SessionPool::close` left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Sessions that had not ended within the deadline. Their connections close as soon as they do.
+    /// Sessions, and leases by hand, that had not ended within the deadline. Their connections close as soon as they do.
     pub left: Vec<SessionInfo>,
 }
 
@@ -21,6 +21,15 @@ impl CloseReport {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.left.is_empty()
+    }
+}
+
+impl<DB: Backend> Shared<DB> {
+    /// Whoever waits for a connection, or will, is told that the pool is closed.
+    pub(super) fn refuse_work(&self) {
+        self.links.close();
+        self.seats.close();
+        self.closing.notify_waiters();
     }
 }
 
@@ -35,8 +44,7 @@ impl<DB: Backend> SessionPool<DB> {
         let until = Instant::now() + CLOSE_TIMEOUT;
         let links = &self.shared.links;
         let idle = links.retain(|_, _| false).removed;
-        links.close();
-        self.shared.closing.notify_waiters();
+        self.shared.refuse_work();
         self.shared.end_maintenance();
         for link in idle {
             link.close().await;

@@ -1,4 +1,4 @@
-//! A session's machine together with the pool that its lease comes from; what every door holds.
+//! A session's machine together with the pool that its connection comes from; what every door holds.
 
 mod ending;
 mod opening;
@@ -15,9 +15,9 @@ use tokio::time::{Instant, timeout_at};
 use super::SessionPool;
 use super::critical::CriticalEvent;
 use super::hooks::{Hook, Hooks};
-use super::lease::Lease;
+use super::loan::Loan;
 use super::registry::{Entry, Listing};
-use super::settings::LOCK_TIMEOUT;
+use super::settings::{LOCK_TIMEOUT, LONGEST};
 use crate::backend::{Access, Backend, Begin, Owner};
 use crate::error::{Category, Classify, Error, Outcome, Phase, Summary};
 use crate::ledger::Token;
@@ -28,7 +28,7 @@ use crate::shield::{Busy, Machine, State};
 pub(crate) struct Custody<DB: Backend> {
     pool: SessionPool<DB>,
     entry: Arc<Entry>,
-    machine: Machine<DB, Lease<DB>>,
+    machine: Machine<DB, Loan<DB>>,
     begin: Begin,
     /// It waits for its turn among the writers of its database, where that has one at a time.
     queues: bool,
@@ -78,6 +78,19 @@ impl<DB: Backend> Custody<DB> {
         }
     }
 
+    /// The custody of a connection that is lent by hand. It waits for the writer's turn only where it `queues`.
+    pub(crate) fn by_hand(pool: SessionPool<DB>, entry: Arc<Entry>, queues: bool) -> Self {
+        let begin = Begin {
+            access: Access::Autocommit,
+            ..Begin::default()
+        };
+        let patience = pool.settings().acquire_timeout;
+        let mut custody = Self::new(pool, entry, begin, None);
+        custody.machine = Machine::by_hand(patience);
+        custody.queues = queues;
+        custody
+    }
+
     /// A session in the place of this one, in autocommit, that was refused because somebody else writes: it gives its
     /// connection back and queues.
     pub(crate) async fn requeued(mut self) -> Self {
@@ -94,7 +107,7 @@ impl<DB: Backend> Custody<DB> {
         self
     }
 
-    pub(crate) fn machine(&mut self) -> &mut Machine<DB, Lease<DB>> {
+    pub(crate) fn machine(&mut self) -> &mut Machine<DB, Loan<DB>> {
         &mut self.machine
     }
 
@@ -209,7 +222,9 @@ impl<DB: Backend> Custody<DB> {
 
     /// How long it waits where the waiting is ours.
     fn lock_timeout(&self) -> Duration {
-        self.begin.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+        self.begin
+            .lock_timeout
+            .map_or(LOCK_TIMEOUT, |limit| limit.min(LONGEST))
     }
 
     /// The pauses of a statement that somebody else's lock refuses.

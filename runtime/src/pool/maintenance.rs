@@ -8,6 +8,7 @@ use deadpool::managed::Timeouts;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::loan::put_back;
 use super::settings::{PING_TIMEOUT, Settings, TOKENS_FORGOTTEN, jittered};
 use super::{SessionPool, Shared};
 use crate::backend::Backend;
@@ -130,14 +131,17 @@ async fn keep_alive<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
     let idle = shared.links.status().available;
     let mut taken = Vec::with_capacity(idle);
     for _ in 0..idle {
+        let Some(seat) = shared.seats.try_take() else {
+            break;
+        };
         match shared.links.timeout_get(&at_once).await {
-            Ok(link) => taken.push(link),
+            Ok(link) => taken.push((link, seat)),
             Err(_) => break,
         }
     }
     // Back in the order in which they were.
-    while let Some(link) = taken.pop() {
-        drop(link);
+    while let Some((link, seat)) = taken.pop() {
+        put_back(link, seat);
     }
     shared.links.manager().line.keep_alive(PING_TIMEOUT).await;
 }
@@ -152,9 +156,15 @@ async fn refill<DB: Backend>(shared: &Shared<DB>, settings: &Settings) {
     // Held until the end: an idle connection that is taken makes room for none, and must not be taken twice.
     let mut taken = Vec::new();
     while shared.links.status().size < settings.min_connections as usize {
+        let Some(seat) = shared.seats.try_take() else {
+            break;
+        };
         match shared.links.timeout_get(&timeouts).await {
-            Ok(link) => taken.push(link),
+            Ok(link) => taken.push((link, seat)),
             Err(_) => break,
         }
+    }
+    for (link, seat) in taken {
+        put_back(link, seat);
     }
 }

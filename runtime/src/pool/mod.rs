@@ -7,13 +7,19 @@ mod close;
 mod critical;
 mod custody;
 mod executor;
+mod from_sqlx;
 mod gate;
 mod home;
 mod hooks;
 mod lease;
 mod ledger;
+mod loan;
 mod maintenance;
+#[cfg(feature = "migrate")]
+mod migrate;
 mod registry;
+mod resize;
+mod seats;
 mod settings;
 mod stats;
 mod steps;
@@ -29,7 +35,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::backend::{Backend, Options};
-use crate::error::{Category, Error, Phase};
+use crate::error::Error;
 use crate::retry::Budget;
 use crate::shield::ControlLine;
 pub(crate) use acquire::closed;
@@ -41,10 +47,12 @@ use critical::Watcher;
 pub(crate) use custody::{Custody, timed_out, transaction_ended};
 pub use hooks::HookOutput;
 pub(crate) use hooks::{Hook, Task};
-use lease::Connector;
+pub use lease::Lease;
+use loan::Connector;
 pub(crate) use registry::Entry;
 use registry::Registry;
 pub use registry::{SessionInfo, SessionStage};
+use seats::Seats;
 pub(crate) use settings::LONGEST;
 use settings::Settings;
 pub use stats::PoolStats;
@@ -94,6 +102,8 @@ pub struct SessionPool<DB: Backend> {
 
 pub(crate) struct Shared<DB: Backend> {
     pub(crate) links: Pool<Connector<DB>>,
+    /// Who may have one of them.
+    pub(crate) seats: Arc<Seats>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) tally: Tally,
     /// Where the database has one writer at a time: its queue in this process.
@@ -154,7 +164,7 @@ impl<DB: Backend> SessionPool<DB> {
         settings: Settings,
         after_connect: Option<AfterConnect<DB>>,
         watcher: Watcher,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let gate = DB::write_gate(&options).map(gate::of);
         let connector = Connector {
             line: Arc::new(ControlLine::new(options)),
@@ -165,19 +175,21 @@ impl<DB: Backend> SessionPool<DB> {
             pinged: 0.into(),
             silent: Mutex::default(),
         };
+        let max = settings.max_connections as usize;
         let links = Pool::builder(connector)
             .config(PoolConfig {
-                max_size: settings.max_connections as usize,
+                max_size: max,
                 timeouts: Timeouts::new(),
                 // In FIFO ten gently used connections need a ping each; in LIFO the hot one serves.
                 queue_mode: QueueMode::Lifo,
             })
             .runtime(Runtime::Tokio1)
             .build()
-            .map_err(|error| Error::new(Category::Internal, Phase::Acquire, error.to_string()))?;
-        Ok(Self {
+            .unwrap_or_else(|_| unreachable!("a runtime is all that building needs"));
+        Self {
             shared: Arc::new(Shared {
                 links,
+                seats: Seats::new(max),
                 registry: Arc::default(),
                 tally: Tally::default(),
                 gate,
@@ -187,13 +199,13 @@ impl<DB: Backend> SessionPool<DB> {
                 watcher,
                 budget: Arc::new(Budget::new(settings.retry_budget)),
             }),
-        })
+        }
     }
 
     /// Opens one connection, or says why not.
     async fn prove(&self) -> Result<(), Error> {
         let until = Instant::now() + self.settings().acquire_timeout;
-        self.lease(None, until).await.map(drop)
+        self.loan(None, until).await.map(drop)
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -212,11 +224,15 @@ impl<DB: Backend> SessionPool<DB> {
         let status = self.shared.links.status();
         let connector = self.shared.links.manager();
         PoolStats {
-            max: status.max_size,
+            max: if self.is_closed() {
+                0
+            } else {
+                self.shared.seats.max()
+            },
             size: status.size,
             idle: status.available,
             in_use: status.size.saturating_sub(status.available),
-            waiting: status.waiting,
+            waiting: status.waiting + self.shared.seats.waiting(),
             reaping: self.shared.tally.reaping(),
             opened: connector.opened.load(Relaxed),
             pinged: connector.pinged.load(Relaxed),
@@ -224,7 +240,7 @@ impl<DB: Backend> SessionPool<DB> {
         }
     }
 
-    /// The sessions that hold a connection or wait for one, in the order of their ids. A session has left
+    /// The sessions, and leases by hand (`steadfast::acquire`), that hold a connection or wait for one, in the order of their ids. A session has left
     /// this list before its call answers, unless a deadline or an unanswered COMMIT made the call answer
     /// first; such a one, and one whose owner was dropped, is listed until the reaper has ended it.
     ///

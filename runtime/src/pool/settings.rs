@@ -32,6 +32,9 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a longer limit is cut to: a clock cannot count up to just any instant.
 pub(crate) const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
 
+/// More than that cannot come from one address to one server.
+pub(crate) const MOST_CONNECTIONS: u32 = 65_535;
+
 /// A pool's limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {

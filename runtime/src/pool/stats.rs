@@ -12,7 +12,7 @@ pub struct PoolStats {
     pub size: usize,
     /// Connections that wait for a session.
     pub idle: usize,
-    /// Connections that a session, a statement or the reaper holds.
+    /// Connections that a session, a statement, a lease or the reaper holds.
     pub in_use: usize,
     /// Sessions that wait for a connection.
     pub waiting: usize,

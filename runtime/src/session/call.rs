@@ -1,4 +1,4 @@
-//! One call of an annotated function: the steps that the macros' expansion takes.
+//! One call of an annotated function or a named operation: the steps that the macros' expansion takes.
 //!
 //! `OPERATION.call(source)` → `begin()` → `limits()`, `session()` → the body under
 //! [`shielded`](crate::shield::shielded) → `conclude(ended)`, or `finish(ended)` where the function retries.
@@ -16,7 +16,7 @@ use super::place::Place;
 use super::source::{Origin, SessionSource};
 use crate::backend::{Access, Backend, Begin};
 use crate::error::{Category, Classify, Error, Outcome};
-use crate::operation::{Nested, Operation};
+use crate::operation::{Nested, Operation, Options};
 use crate::pool::{Custody, Entry, LONGEST};
 use crate::retry::{RetryPolicy, Retrying};
 
@@ -28,32 +28,7 @@ impl Operation {
         DB: Backend,
         S: SessionSource<DB> + 's,
     {
-        let options = self.session_options();
-        let origin = source.into_origin();
-        let nested = matches!(origin, Origin::Session(_));
-        let entry = Entry::new(self, nested);
-        let span = tracing::info_span!(
-            "steadfast.call",
-            operation = self.name(),
-            id = entry.id,
-            db.system.name = DB::SYSTEM,
-        );
-        let begin = options.begin();
-        let deadline = options
-            .time_limit()
-            .map(|limit| Instant::now() + limit.min(LONGEST));
-        let state = State {
-            entry,
-            span,
-            begin,
-            nested: options.nesting(),
-            verifies: false,
-            deadline,
-            retrying: None,
-            outcome: None,
-            refused: None,
-        };
-        let call = Call { origin, state };
+        let call = Call::new(self, source.into_origin(), self.session_options());
         match self.policy() {
             Some(policy) => call.retrying(*policy),
             None => call,
@@ -83,7 +58,42 @@ pub(super) struct State {
     pub(super) refused: Option<Error>,
 }
 
-impl<DB: Backend> Call<'_, DB> {
+impl<'s, DB: Backend> Call<'s, DB> {
+    pub(super) fn new(
+        operation: &'static Operation,
+        origin: Origin<'s, DB>,
+        options: &Options,
+    ) -> Self {
+        let nested = matches!(origin, Origin::Session(_));
+        let entry = Entry::new(operation, nested);
+        let span = tracing::info_span!(
+            "steadfast.call",
+            operation = operation.name(),
+            id = entry.id,
+            db.system.name = DB::SYSTEM,
+        );
+        let deadline = options
+            .time_limit()
+            .map(|limit| Instant::now() + limit.min(LONGEST));
+        let state = State {
+            entry,
+            span,
+            begin: options.begin(),
+            nested: options.nesting(),
+            verifies: false,
+            deadline,
+            retrying: None,
+            outcome: None,
+            refused: None,
+        };
+        Self { origin, state }
+    }
+
+    /// The call is to answer with this error; its body does not run.
+    pub(super) fn refuse(&mut self, error: Error) {
+        self.state.refused = Some(error);
+    }
+
     /// Retries under a policy made at run time.
     #[must_use]
     pub fn retrying(mut self, policy: RetryPolicy) -> Self {
@@ -117,7 +127,9 @@ impl<DB: Backend> Call<'_, DB> {
             }
             Origin::Session(session) => {
                 let outer = session.custody().begin();
-                state.refused = mismatch::<DB>(state.nested, state.begin, outer).err();
+                if state.refused.is_none() {
+                    state.refused = mismatch::<DB>(state.nested, state.begin, outer).err();
+                }
                 // In a session without a transaction there is no level to be had.
                 let joins = state.nested == Nested::Join || outer.access == Access::Autocommit;
                 if joins && state.refused.is_none() {

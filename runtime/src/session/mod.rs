@@ -6,6 +6,7 @@ mod executor;
 mod hooks;
 mod lending;
 mod mismatch;
+mod named;
 mod place;
 mod savepoint;
 mod source;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 pub use attempt::Attempt;
 pub use call::Call;
+pub use named::NamedOperation;
 pub use source::{Origin, PoolSource, SessionSource, SessionType};
 
 use crate::backend::{Backend, Begin};

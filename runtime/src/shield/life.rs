@@ -91,6 +91,8 @@ enum Flight {
 struct Kind {
     in_transaction: bool,
     drop_dooms_session: bool,
+    /// The connection is lent for the whole of it, and what becomes of the work is the borrower's own affair.
+    by_hand: bool,
 }
 
 /// See the head of this file.
@@ -120,6 +122,7 @@ impl Life {
             kind: Kind {
                 in_transaction,
                 drop_dooms_session,
+                by_hand: false,
             },
             rollback_only: false,
             levels: Levels::default(),
@@ -147,6 +150,21 @@ impl Life {
 
     pub(crate) fn in_transaction(&self) -> bool {
         self.kind.in_transaction
+    }
+
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.kind.by_hand
+    }
+
+    /// Nothing is ever committed here, whatever the borrower of the connection does.
+    pub(crate) fn leave_to_borrower(&mut self) {
+        self.kind.by_hand = true;
+        self.fate = Some(Outcome::NotSent);
+    }
+
+    /// Whether a statement commits by itself, as far as the session can tell.
+    fn commits_by_itself(&self) -> bool {
+        !self.kind.in_transaction && !self.kind.by_hand
     }
 
     /// Whether the connection must be closed whatever the rollback proves.
@@ -235,7 +253,7 @@ impl Life {
 
     pub(crate) fn statement_answered(&mut self) {
         self.become_(State::Active);
-        if !self.kind.in_transaction {
+        if self.commits_by_itself() {
             // The server has committed it.
             self.fate.get_or_insert(Outcome::Committed);
         }
@@ -387,7 +405,7 @@ impl Life {
 
     pub(crate) fn rolling_back(&mut self) {
         // Without a transaction a rollback undoes nothing: what was in flight may have been done.
-        if !self.kind.in_transaction && self.leftover() != Leftover::Nothing {
+        if self.commits_by_itself() && self.leftover() != Leftover::Nothing {
             self.fate = Some(Outcome::Unknown);
         }
         self.become_(State::RollingBack);
@@ -416,7 +434,7 @@ impl Life {
         let outcome = match self.state {
             State::Done(_) => return,
             State::Committing => Outcome::Unknown,
-            State::InStatement if !self.kind.in_transaction => Outcome::Unknown,
+            State::InStatement if self.commits_by_itself() => Outcome::Unknown,
             _ => self.fate.unwrap_or(self.if_lost),
         };
         self.become_(State::Done(outcome));

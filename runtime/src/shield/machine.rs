@@ -72,6 +72,13 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
     }
 
+    /// One whose connection is lent by hand, for the whole of its life.
+    pub(crate) fn by_hand(patience: Duration) -> Self {
+        let mut machine = Self::new(false, patience);
+        machine.life.leave_to_borrower();
+        machine
+    }
+
     /// Moves everything out, leaving a machine that has nothing to end.
     pub(crate) fn take(&mut self) -> Self {
         let in_transaction = self.life.in_transaction();
@@ -253,7 +260,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if lent && DB::LENDS_IN_SAVEPOINT {
             self.life.lending(0);
         }
-        self.send(|carrier| Owned::open(carrier, begin, lent, until));
+        let inspects = self.life.is_by_hand();
+        self.send(|carrier| Owned::open(carrier, begin, lent, inspects, until));
         self.control().await
     }
 
@@ -376,7 +384,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if matches!(self.place, Place::Here(_)) {
             self.suspect();
             self.life.rolling_back();
-            self.send(|carrier| Owned::roll_back(carrier, leftover));
+            let scrubs = self.life.is_by_hand();
+            self.send(|carrier| Owned::roll_back(carrier, leftover, scrubs));
             let _ = self.control().await;
         } else {
             self.life.lost();

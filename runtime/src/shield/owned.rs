@@ -47,8 +47,15 @@ impl<L> Owned<L> {
         Pin::new(&mut self.future).poll(context)
     }
 
-    /// BEGIN and what travels with it, by `until`; what is `lent` of the connection is proven by a savepoint then.
-    pub(crate) fn open<DB: Driver>(mut carrier: L, begin: Begin, lent: bool, until: Instant) -> Self
+    /// BEGIN and what travels with it, by `until`; what is `lent` of the connection is proven by a savepoint then. A
+    /// connection that is lent by hand is inspected.
+    pub(crate) fn open<DB: Driver>(
+        mut carrier: L,
+        begin: Begin,
+        lent: bool,
+        inspects: bool,
+        until: Instant,
+    ) -> Self
     where
         L: Carrier<DB>,
     {
@@ -60,10 +67,19 @@ impl<L> Owned<L> {
                 sql.to_mut().push_str("; SAVEPOINT ");
                 sql.to_mut().push_str(LENT);
             }
-            let answer = if sql.is_empty() {
+            let answer = if sql.is_empty() && !inspects {
                 Ok(Ok(()))
             } else {
-                timeout_at(until, nested_batch::<DB>(wire, sql, lent)).await
+                let sent = async {
+                    if !sql.is_empty() {
+                        nested_batch::<DB>(wire, sql, lent).await?;
+                    }
+                    if inspects {
+                        DB::inspect(&mut wire.connection, &mut wire.tag).await?;
+                    }
+                    Ok(())
+                };
+                timeout_at(until, sent).await
             };
             if !matches!(answer, Ok(Ok(()))) {
                 DB::forget_settings(&mut wire.tag);
@@ -202,13 +218,13 @@ impl<L> Owned<L> {
         }
     }
 
-    /// The ladder of the reaper.
-    pub(crate) fn roll_back<DB: Driver>(carrier: L, leftover: Leftover) -> Self
+    /// The ladder of the reaper. A connection that was lent by hand is scrubbed at its end.
+    pub(crate) fn roll_back<DB: Driver>(carrier: L, leftover: Leftover, scrubs: bool) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
-            let carrier = reaper::roll_back::<DB, L>(carrier, leftover).await;
+            let carrier = reaper::roll_back::<DB, L>(carrier, leftover, scrubs).await;
             Answer {
                 carrier,
                 result: Ok(None),

@@ -5,6 +5,7 @@
 //! | ROLLBACK | always; with a statement in flight it waits behind that | 5 ms grace, 500 ms without one |
 //! | cancel on the server, over the endpoint's control connection (SQLite: the progress handler's flag) | a statement is in flight | 300 ms |
 //! | ROLLBACK once more, and the proof | a cancel was sent: once its answer is there, and this ROLLBACK answered, it can hit nobody else | 500 ms |
+//! | undo what else was left, on a connection that was lent by hand | its transaction is over | what is left of 800 ms |
 //! | close, then terminate over the control connection | anything went unanswered | 200 ms, without the slot |
 //!
 //! The bounds are measured: 5 ms lets a statement that is about to answer do so, and the whole ladder ends
@@ -18,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::life::Leftover;
 use super::line::ControlLine;
 use super::wire::{Carrier, Wire};
-use crate::backend::Driver;
+use crate::backend::{Driver, Scrubbed};
 
 /// How long a statement may still answer by itself.
 const GRACE: Duration = Duration::from_millis(5);
@@ -35,11 +36,13 @@ const LADDER: Duration = Duration::from_millis(800);
 pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
     mut carrier: L,
     leftover: Leftover,
+    scrubs: bool,
 ) -> Option<L> {
+    let until = Instant::now() + LADDER;
     let wire = carrier.wire();
     wire.mark_unproven();
-    if prove(wire, leftover).await {
-        wire.mark_proven();
+    if prove(wire, leftover, until).await && (!scrubs || scrub(&mut carrier, until).await) {
+        carrier.wire().mark_proven();
         return Some(carrier);
     }
     tracing::debug!("a connection could not be proven clean and is closed");
@@ -60,8 +63,34 @@ pub(super) fn close<DB: Driver, L: Carrier<DB>>(mut carrier: L) {
     }
 }
 
-async fn prove<DB: Driver>(wire: &mut Wire<DB>, leftover: Leftover) -> bool {
-    let until = Instant::now() + LADDER;
+/// Makes a connection that somebody had to himself what it was; `false` where that is not certain.
+async fn scrub<DB: Driver, L: Carrier<DB>>(carrier: &mut L, until: Instant) -> bool {
+    let scrubbed = async {
+        let wire = carrier.wire();
+        match DB::scrub(&mut wire.connection, &mut wire.tag).await? {
+            Scrubbed::Clean => Ok(true),
+            Scrubbed::InDoubt => Ok(false),
+            Scrubbed::Reset => {
+                if carrier.prepare().await? {
+                    // What was done may have changed what we know, as it may have when the connection was new.
+                    let wire = carrier.wire();
+                    wire.tag = DB::introduce(&mut wire.connection).await?;
+                }
+                Ok::<_, sqlx::Error>(true)
+            }
+        }
+    };
+    match timeout_at(until, scrubbed).await {
+        Ok(Ok(scrubbed)) => scrubbed,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a connection that was lent could not be tidied");
+            false
+        }
+        Err(_elapsed) => false,
+    }
+}
+
+async fn prove<DB: Driver>(wire: &mut Wire<DB>, leftover: Leftover, until: Instant) -> bool {
     // Seldom does anything run on a connection that was lent, and then the way to the server may be long.
     if leftover == Leftover::Unwatched && stop_by(wire, until).await.is_err() {
         return false;

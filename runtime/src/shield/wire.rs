@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::line::ControlLine;
-use crate::backend::Driver;
+use crate::backend::{BoxFuture, Driver};
 
 /// A connection and its tag. It is *proven* when no transaction is open on it and question and answer are
 /// in step. It is marked unproven before anything that may change that is sent, and proven by a proven end
@@ -42,8 +42,13 @@ impl<DB: Driver> Wire<DB> {
     }
 }
 
-/// What carries a wire: the pool's lease. Dropping a carrier whose wire is unproven closes the connection
+/// What carries a wire: the pool's loan. Dropping a carrier whose wire is unproven closes the connection
 /// and frees its slot.
 pub(crate) trait Carrier<DB: Driver>: Send + 'static {
     fn wire(&mut self) -> &mut Wire<DB>;
+
+    fn connection(&self) -> &DB::Connection;
+
+    /// Does once more what the pool does to each new connection; `false` where that is nothing.
+    fn prepare(&mut self) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
 }

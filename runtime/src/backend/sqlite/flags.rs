@@ -1,7 +1,13 @@
 //! What a connection's hooks read and write, on a thread of their own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use sqlx::sqlite::LockedSqliteHandle;
+
+/// Virtual machine steps between two looks at flag and clock: about a millisecond at most, and not measurable.
+const STEPS_BETWEEN_LOOKS: i32 = 1000;
 
 #[derive(Debug)]
 pub(super) struct Flags {
@@ -29,6 +35,16 @@ impl Flags {
             commit_permitted: AtomicBool::new(true),
             rolled_back: AtomicBool::new(false),
         }
+    }
+
+    /// Sets the three hooks.
+    pub(super) fn guard(self: &Arc<Self>, handle: &mut LockedSqliteHandle<'_>) {
+        let progress = Arc::clone(self);
+        handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || progress.may_go_on());
+        let commit = Arc::clone(self);
+        handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
+        let rollback = Arc::clone(self);
+        handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
     }
 
     /// Whether the running statement may go on.

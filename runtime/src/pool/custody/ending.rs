@@ -203,7 +203,23 @@ impl<DB: Backend> Custody<DB> {
         self.finish().await
     }
 
-    /// Gives the lease back, asks the ledger where it must be asked, runs the hooks and leaves the registry.
+    /// The connection that is lent by hand.
+    pub(crate) fn lent(&self) -> Option<&DB::Connection> {
+        self.machine.lent_connection()
+    }
+
+    /// Takes back what was lent by hand. `RolledBack` where a transaction was open on it.
+    pub(crate) async fn take_back(&mut self) -> Result<Outcome, Error> {
+        // Nothing is sent: dropped, it is tidied on the runtime of its connection.
+        expect_runtime(Phase::Rollback)?;
+        self.entry.reached(SessionStage::Ending);
+        // In flight there is nothing most often, and then a rollback need not come with a cancel.
+        let _ = self.machine.settle().await;
+        self.machine.roll_back().await;
+        Ok(self.finish().await)
+    }
+
+    /// Gives the connection back, asks the ledger where it must be asked, runs the hooks and leaves the registry.
     async fn finish(&mut self) -> Outcome {
         drop(self.machine.take_back());
         let Some(outcome) = self.learn().await else {

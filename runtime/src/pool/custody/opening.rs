@@ -6,7 +6,7 @@ use super::Custody;
 use crate::backend::{Backend, Begin};
 use crate::error::{Category, Ends, Error, Outcome, Phase, verdict};
 use crate::pool::acquire::expect_runtime;
-use crate::pool::lease::Lease;
+use crate::pool::loan::Loan;
 use crate::pool::registry::SessionStage;
 use crate::pool::settings::{AFTER_DEADLINE, PING_TIMEOUT};
 use crate::shield::{Busy, State};
@@ -93,12 +93,12 @@ impl<DB: Backend> Custody<DB> {
                 } else {
                     None
                 };
-                let lease = self.pool.lease(turn, until).await?;
-                self.runtime = lease.runtime();
-                self.machine.lend(lease);
+                let loan = self.pool.loan(turn, until).await?;
+                self.runtime = loan.runtime();
+                self.machine.lend(loan);
                 self.entry.reached(SessionStage::Open);
             }
-            let was_idle = self.machine.carrier().is_some_and(Lease::was_idle);
+            let was_idle = self.machine.carrier().is_some_and(Loan::was_idle);
             let begin = Begin {
                 // A nested call's deadline is not the transaction's: the limit would outlive that call.
                 limit: self
@@ -109,10 +109,10 @@ impl<DB: Backend> Custody<DB> {
             };
             let Err(error) = self.machine.open(begin, lent, answer_until).await else {
                 if !self.queues
-                    && let Some(lease) = self.machine.carrier_mut()
+                    && let Some(loan) = self.machine.carrier_mut()
                 {
                     // It has its lock, and is in no writer's way any more.
-                    lease.end_turn();
+                    loan.end_turn();
                 }
                 return Ok(());
             };

@@ -24,6 +24,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         &mut wire.connection
     }
 
+    /// The connection, for as long as it is lent.
+    pub(crate) fn lent_connection(&self) -> Option<&DB::Connection> {
+        self.carrier().map(L::connection)
+    }
+
     /// The connection is quiet again. What was lent is back: somebody who began a transaction has ended it, and nobody
     /// has ended ours.
     pub(super) fn take_back_connection(&mut self) {
@@ -69,7 +74,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::forget_settings(&mut wire.tag);
         }
         if was_meddled_with {
-            self.life.fated(Outcome::Unknown);
+            self.life.fated(if self.life.is_by_hand() {
+                Outcome::RolledBack
+            } else {
+                Outcome::Unknown
+            });
         }
     }
 }

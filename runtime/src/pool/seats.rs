@@ -1,0 +1,187 @@
+//! How many connections may be out at once, a number that may change while they are.
+//!
+//! deadpool's own `resize` takes back as many permits as it has connections to close: a pool that is not full keeps its
+//! old limit, and one that grows again gets more than it had. So its limit only ever grows, and this one holds.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The seats of a pool, given out in the order in which they are asked for.
+pub(crate) struct Seats {
+    free: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// Taken ahead of deadpool's lock, held for a few instructions.
+    plan: Mutex<Plan>,
+}
+
+#[derive(Clone, Copy)]
+struct Plan {
+    max: usize,
+    /// The most there have ever been.
+    room: usize,
+    /// Seats that are taken and shall be no more once they are left.
+    surplus: usize,
+}
+
+impl Seats {
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            free: Arc::new(Semaphore::new(max)),
+            waiting: AtomicUsize::new(0),
+            plan: Mutex::new(Plan {
+                max,
+                room: max,
+                surplus: 0,
+            }),
+        })
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn max(&self) -> usize {
+        self.plan().max
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a seat; `None` once they are closed.
+    pub(super) async fn take(self: &Arc<Self>) -> Option<Seat> {
+        let _waiting = Waiting::begin(&self.waiting);
+        let permit = Arc::clone(&self.free).acquire_owned().await.ok()?;
+        Some(self.seat(permit))
+    }
+
+    pub(super) fn try_take(self: &Arc<Self>) -> Option<Seat> {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        Some(self.seat(permit))
+    }
+
+    fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
+        Seat {
+            permit: Some(permit),
+            seats: Arc::clone(self),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.free.close();
+    }
+
+    /// Changes their number. Those that are taken stay taken. `make_room` is called where there have never been as many.
+    pub(super) fn resize(&self, max: usize, make_room: impl FnOnce(usize)) {
+        let mut plan = self.plan();
+        if max > plan.room {
+            plan.room = max;
+            make_room(max);
+        }
+        if max > plan.max {
+            let more = max - plan.max;
+            let kept = more.min(plan.surplus);
+            plan.surplus -= kept;
+            self.free.add_permits(more - kept);
+        } else {
+            let fewer = plan.max - max;
+            plan.surplus += fewer - self.free.forget_permits(fewer);
+        }
+        plan.max = max;
+    }
+}
+
+/// The right to one connection.
+pub(crate) struct Seat {
+    permit: Option<OwnedSemaphorePermit>,
+    seats: Arc<Seats>,
+}
+
+impl Seat {
+    /// Whether the pool has become too small for this seat, so that the connection in it is to be closed.
+    pub(super) fn is_surplus(&mut self) -> bool {
+        let mut plan = self.seats.plan();
+        if plan.surplus > 0
+            && let Some(permit) = self.permit.take()
+        {
+            plan.surplus -= 1;
+            permit.forget();
+        }
+        self.permit.is_none()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.is_surplus();
+    }
+}
+
+struct Waiting<'s>(&'s AtomicUsize);
+
+impl<'s> Waiting<'s> {
+    fn begin(count: &'s AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(seats: &Arc<Seats>) -> Vec<Seat> {
+        std::iter::from_fn(|| seats.try_take()).collect()
+    }
+
+    #[test]
+    fn those_that_are_taken_stay_and_are_no_more_once_left() {
+        let seats = Seats::new(4);
+        let mut out = taken(&seats);
+        assert_eq!(out.len(), 4);
+        seats.resize(2, |_| unreachable!("there is room for two"));
+        assert!(out.pop().is_some_and(|mut seat| seat.is_surplus()));
+        drop(out.pop());
+        assert!(seats.try_take().is_none());
+        assert!(out.pop().is_some_and(|mut seat| !seat.is_surplus()));
+        assert_eq!((taken(&seats).len(), seats.max()), (1, 2));
+    }
+
+    /// What deadpool gets wrong.
+    #[test]
+    fn up_and_down_again_leaves_the_number_that_was_asked_for() {
+        let seats = Seats::new(10);
+        let held = [seats.try_take(), seats.try_take()];
+        let mut room = Vec::new();
+        for max in [3, 10, 1, 12, 2, 5] {
+            seats.resize(max, |max| room.push(max));
+        }
+        assert_eq!(taken(&seats).len(), 3);
+        drop(held);
+        assert_eq!(taken(&seats).len(), 5);
+        assert_eq!(room, [12]);
+    }
+
+    #[test]
+    fn a_surplus_that_is_needed_again_is_none() {
+        let seats = Seats::new(3);
+        let mut out = taken(&seats);
+        seats.resize(1, |_| ());
+        seats.resize(2, |_| ());
+        let gone = out
+            .iter_mut()
+            .map(Seat::is_surplus)
+            .filter(|&gone| gone)
+            .count();
+        drop(out);
+        assert_eq!((gone, taken(&seats).len()), (1, 2));
+    }
+}

@@ -1,0 +1,244 @@
+//! PostgreSQL: everything is reset.
+
+use super::{ENDS, end};
+use crate::support::postgres::*;
+use sqlx::{Executor as _, Row as _};
+
+/// What is left, what shows it, and what that must say.
+const LEFT: &[(&str, &str, &str)] = &[
+    (
+        "SET search_path = pg_catalog",
+        "SELECT (current_setting('search_path') LIKE 't%')::text",
+        "true",
+    ),
+    (
+        "SET statement_timeout = '7min'",
+        "SHOW statement_timeout",
+        "0",
+    ),
+    ("SET lock_timeout = '7min'", "SHOW lock_timeout", "0"),
+    ("SET work_mem = '7MB'", "SHOW work_mem", "4MB"),
+    (
+        "SET default_transaction_read_only = on",
+        "SHOW default_transaction_read_only",
+        "off",
+    ),
+    (
+        "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SHOW default_transaction_isolation",
+        "read committed",
+    ),
+    ("SET TIME ZONE 'Asia/Tokyo'", "SHOW timezone", "UTC"),
+    (
+        "SET my.tenant = 'seven'",
+        "SELECT coalesce(current_setting('my.tenant', true), '')",
+        "",
+    ),
+    (
+        "SET ROLE pg_monitor",
+        "SELECT current_user::text",
+        "postgres",
+    ),
+    (
+        "SET SESSION AUTHORIZATION pg_monitor",
+        "SELECT session_user::text",
+        "postgres",
+    ),
+    (
+        "CREATE TEMPORARY TABLE accounts (id int); INSERT INTO accounts VALUES (1)",
+        "SELECT count(*)::text FROM accounts",
+        "10",
+    ),
+    (
+        "CREATE TEMPORARY VIEW seven AS SELECT 7",
+        "SELECT count(*)::text FROM pg_class WHERE relnamespace = pg_my_temp_schema()",
+        "0",
+    ),
+    (
+        "SELECT pg_advisory_lock(7); SELECT pg_advisory_lock_shared(8)",
+        "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+        "0",
+    ),
+    (
+        "LISTEN seven",
+        "SELECT count(*)::text FROM pg_listening_channels()",
+        "0",
+    ),
+    (
+        "DECLARE seven CURSOR WITH HOLD FOR SELECT 7",
+        "SELECT count(*)::text FROM pg_cursors WHERE name = 'seven'",
+        "0",
+    ),
+    (
+        "PREPARE seven AS SELECT 7",
+        "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql",
+        "0",
+    ),
+    (
+        "BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE",
+        "SELECT count(*)::text FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND pid = pg_backend_pid() AND relation = 'accounts'::regclass",
+        "0",
+    ),
+    (
+        "BEGIN; SET LOCAL work_mem = '7MB'; SELECT 1 / 0",
+        "SHOW work_mem",
+        "4MB",
+    ),
+    ("DEALLOCATE ALL", "SELECT 'works'", "works"),
+    ("DISCARD ALL", "SELECT 'works'", "works"),
+];
+
+#[tokio::test]
+async fn nothing_of_it_is_found() {
+    let place = Place::new().await;
+    let pool = place.pool(1).await;
+    for (left, look, clean) in LEFT {
+        for how in ENDS {
+            // A failed transaction runs nothing.
+            if how == "mid-statement" && left.contains("1 / 0") {
+                continue;
+            }
+            // Prepared, so that a statement that has gone behind sqlx's back is missed.
+            let balance = "SELECT cents FROM accounts WHERE id = $1";
+            let before: i64 = sqlx::query_scalar(balance)
+                .bind(1_i64)
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            let mut lease = pool.acquire().await.unwrap();
+            let done = lease.execute(*left).await;
+            assert!(done.is_ok() || left.contains("1 / 0"), "{left}: {done:?}");
+            // As text: a plan that is cached may not see what has come ahead of it.
+            let shown = sqlx::raw_sql(sqlx::AssertSqlSafe(*look))
+                .fetch_one(&mut *lease)
+                .await;
+            let shown = shown.and_then(|row| row.try_get::<String, _>(0));
+            if *clean != "works" && !look.contains("my.tenant") {
+                assert_ne!(
+                    shown.ok().as_deref(),
+                    Some(*clean),
+                    "{left} leaves what {look} shows"
+                );
+            }
+            end(&pool, lease, how, async |lease| {
+                drop(lease.execute(SLOW).await)
+            })
+            .await;
+            let shown: String = sqlx::query_scalar(sqlx::AssertSqlSafe(*look))
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert_eq!(shown, *clean, "{left}, {how}");
+            let after: i64 = sqlx::query_scalar(balance)
+                .bind(1_i64)
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert_eq!(after, before, "{left}, {how}");
+            assert_eq!(pool.stats().opened, 1, "{left}, {how}: cleaned, not closed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_connect_holds_again() {
+    let place = Place::new().await;
+    let pool = place
+        .builder(1)
+        .after_connect(|connection| {
+            Box::pin(async move {
+                connection.execute("SET work_mem = '5MB'; SET statement_timeout = '5min'; CREATE TEMPORARY TABLE mine (id int)").await?;
+                Ok(())
+            })
+        })
+        .connect()
+        .await
+        .unwrap();
+    for how in ENDS {
+        let mut lease = pool.acquire().await.unwrap();
+        lease
+            .execute(
+                "SET work_mem = '7MB'; SET statement_timeout = '7min'; INSERT INTO mine VALUES (1)",
+            )
+            .await
+            .unwrap();
+        end(&pool, lease, how, async |lease| {
+            drop(lease.execute(SLOW).await)
+        })
+        .await;
+        let shown: (String, String, i64) = sqlx::query_as(
+            "SELECT current_setting('work_mem'), current_setting('statement_timeout'), (SELECT count(*) FROM mine)",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert_eq!(shown, ("5MB".to_owned(), "5min".to_owned(), 0), "{how}");
+    }
+    assert_eq!(pool.stats().opened, 1);
+}
+
+/// `RESET ROLE` gives the role that the login has by default, which `SET SESSION AUTHORIZATION DEFAULT` takes.
+#[tokio::test]
+async fn the_role_of_the_login_holds_again() {
+    let place = Place::new().await;
+    let (user, password) = place.user().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "GRANT pg_monitor, pg_read_all_data TO {user}; ALTER ROLE {user} SET role = 'pg_monitor'"
+    )))
+    .execute(&place.plain)
+    .await
+    .unwrap();
+    let url = place
+        .url
+        .replace("postgres@", &format!("{user}:{password}@"));
+    let pool = Pool::builder()
+        .primary(url)
+        .max_connections(1)
+        .connect()
+        .await
+        .unwrap();
+    let role = "SELECT current_user::text";
+    let before: String = sqlx::query_scalar(role).fetch_one(&pool).await.unwrap();
+    assert_eq!(before, "pg_monitor");
+    let mut lease = pool.acquire().await.unwrap();
+    lease.execute("SET ROLE pg_read_all_data").await.unwrap();
+    pool.release(lease).await.unwrap();
+    let after: String = sqlx::query_scalar(role).fetch_one(&pool).await.unwrap();
+    assert_eq!((after, pool.stats().opened), (before, 1));
+}
+
+/// A statement of this text was prepared for a table of that name which is gone.
+#[tokio::test]
+async fn a_temporary_table_that_hid_another_leaves_no_plan() {
+    let place = Place::new().await;
+    let pool = place.pool(1).await;
+    let all = "SELECT * FROM accounts ORDER BY id";
+    let mut lease = pool.acquire().await.unwrap();
+    lease
+        .execute("CREATE TEMPORARY TABLE accounts (id text, name text, third text)")
+        .await
+        .unwrap();
+    sqlx::query(all).fetch_all(&mut *lease).await.unwrap();
+    pool.release(lease).await.unwrap();
+    let rows: Vec<(i64, i64)> = sqlx::query_as(all).fetch_all(&pool).await.unwrap();
+    assert_eq!((rows.len(), pool.stats().opened), (10, 1));
+}
+
+/// Neither side's log gets a warning for a lease that left nothing.
+#[tokio::test]
+async fn a_clean_lease_is_silent() {
+    let place = Place::new().await;
+    let pool = place.pool(1).await;
+    let (logs, _guard) = crate::support::logs::capture();
+    let mut lease = pool.acquire().await.unwrap();
+    lease.execute("SELECT 1").await.unwrap();
+    pool.release(lease).await.unwrap();
+    drop(pool.acquire().await.unwrap());
+    crate::support::quiet(&pool).await;
+    let loud: Vec<_> = logs
+        .lines()
+        .into_iter()
+        .filter(|line| line.level <= tracing::Level::INFO && !line.is_span)
+        .collect();
+    assert!(loud.is_empty(), "{loud:?}");
+}

@@ -1,0 +1,12 @@
+use steadfast::{Error, PgSession, PgSessionPool};
+
+async fn transfer(pool: &PgSessionPool) -> Result<(), Error> {
+    let mut kept: Option<&mut PgSession> = None;
+    pool.session("bank::transfer", async |session| {
+        kept = Some(session);
+        Ok::<_, Error>(())
+    })
+    .await
+}
+
+fn main() {}

@@ -127,10 +127,10 @@ each_database! {
             let running = std::pin::pin!(pool.migrate(&slow));
             tokio::select! {
                 ended = running => panic!("{ended:?}"),
-                () = slow_is_running(&place) => {}
+                () = place.slow_is_running() => {}
             }
         }
-        assert!(quiet(&pool).await < Duration::from_secs(1));
+        quiet(&pool).await;
         assert_eq!((applied(&place).await, place.count("books").await), (vec![1], 1));
         serves(&pool, &place).await;
         let (whole, _folder) = migrator(&[BOOKS, MORE]).await;

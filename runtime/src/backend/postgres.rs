@@ -16,8 +16,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as
 
 use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Scrubbed, Statement, Step,
-    Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Scrubbed, Statement,
+    Step, Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
 

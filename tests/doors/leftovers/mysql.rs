@@ -195,7 +195,7 @@ async fn nothing_of_it_is_found() {
                     "{left} leaves what {look} shows"
                 );
             }
-            end(&pool, lease, how, async |lease| {
+            end(&pool, lease, how, place.slow_is_running(), async |lease| {
                 drop(lease.execute(SLOW).await)
             })
             .await;

@@ -144,7 +144,7 @@ async fn nothing_of_it_is_found() {
                     "{left} leaves what {look} shows"
                 );
             }
-            end(&pool, lease, how, async |lease| {
+            end(&pool, lease, how, place.slow_is_running(), async |lease| {
                 drop(lease.execute(SLOW).await)
             })
             .await;
@@ -192,7 +192,7 @@ async fn the_hooks_are_ours_again() {
             .await
             .unwrap();
         assert!(called.load(SeqCst) > 0);
-        end(&pool, lease, how, async |_| ()).await;
+        end(&pool, lease, how, place.slow_is_running(), async |_| ()).await;
         let before = called.load(SeqCst);
         let mut session = pool.begin().await.unwrap();
         sqlx::query("INSERT INTO notes (id, body) VALUES (1, 'kept')")

@@ -162,7 +162,7 @@ each_server! {
     #[retry(immediate, max = 3, verify_commit)]
     async fn hasty_once(session: &mut Session, seen: &Seen) -> Result<(), Error> {
         seen.watch(session);
-        note(session, 1).await?;
+        note(session).await?;
         Ok(())
     }
 

@@ -141,6 +141,8 @@ each_database! {
         assert_eq!((error.category(), error.outcome()), (Category::Timeout, outcome), "{error:?}");
         assert_eq!(IN_TIME.stats().unknown - before.unknown, u64::from(!is_answered));
         quiet(&pool).await;
+        // The one above is over.
+        place.runs_slow().await;
 
         let before = DROPPED.stats();
         let call = managed(&DROPPED, &pool, async |session: &mut Session| {
@@ -318,6 +320,7 @@ each_database! {
 mod sqlite_locks {
     use super::ALONE;
     use crate::support::{sqlite::*, *};
+    use std::time::Duration;
     use steadfast::Error;
 
     /// Each statement waits for whoever writes, as one on the pool does.

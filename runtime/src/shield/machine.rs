@@ -208,7 +208,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 self.life.fated(fate);
             }
             (Control::RollBack, _) => {
-                self.see_meddling();
+                self.see_meddling(answer.meddled);
                 self.life.rolled_back(!closed);
                 if self.life.has_connection_ended()
                     && let Some(wire) = self.wire()

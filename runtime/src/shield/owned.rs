@@ -34,6 +34,8 @@ pub(crate) struct Answer<L> {
     pub(crate) carrier: Option<L>,
     /// `Ok(Some(_))` is what the unread rest of an earlier statement said.
     pub(crate) result: Result<Option<sqlx::Error>, sqlx::Error>,
+    /// A rollback has found what somebody did unseen; see [`Driver::was_meddled_with`].
+    pub(crate) meddled: bool,
 }
 
 /// A control statement on its way, with the connection it owns.
@@ -224,10 +226,11 @@ impl<L> Owned<L> {
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
-            let carrier = reaper::roll_back::<DB, L>(carrier, leftover, scrubs).await;
+            let (carrier, meddled) = reaper::roll_back::<DB, L>(carrier, leftover, scrubs).await;
             Answer {
                 carrier,
                 result: Ok(None),
+                meddled,
             }
         });
         Self {
@@ -250,6 +253,7 @@ impl<L> Answer<L> {
             Ok(result) => Self {
                 carrier: Some(carrier),
                 result,
+                meddled: false,
             },
             Err(_elapsed) => {
                 reaper::close::<DB, L>(carrier);
@@ -259,6 +263,7 @@ impl<L> Answer<L> {
                         std::io::ErrorKind::TimedOut,
                         "the server did not answer a control statement in time",
                     ))),
+                    meddled: false,
                 }
             }
         }

@@ -32,22 +32,26 @@ const TERMINATE: Duration = Duration::from_millis(200);
 /// The slot is free after this, whatever happened.
 const LADDER: Duration = Duration::from_millis(800);
 
-/// Rolls back and gives the carrier back where the connection is proven; closes it otherwise.
+/// Rolls back and gives the carrier back where the connection is proven; closes it otherwise. Says too whether the
+/// rollback has found that somebody had meddled.
 pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
     mut carrier: L,
     leftover: Leftover,
     scrubs: bool,
-) -> Option<L> {
+) -> (Option<L>, bool) {
     let until = Instant::now() + LADDER;
     let wire = carrier.wire();
     wire.mark_unproven();
-    if prove(wire, leftover, until).await && (!scrubs || scrub(&mut carrier, until).await) {
+    let is_over = prove(wire, leftover, until).await;
+    // Ahead of the scrubbing, which may make the tag anew.
+    let meddled = DB::was_meddled_with(&wire.tag);
+    if is_over && (!scrubs || scrub(&mut carrier, until).await) {
         carrier.wire().mark_proven();
-        return Some(carrier);
+        return (Some(carrier), meddled);
     }
     tracing::debug!("a connection could not be proven clean and is closed");
     close::<DB, L>(carrier);
-    None
+    (None, meddled)
 }
 
 /// Closes a connection that did not answer, and has its server end it: left alone, the server would finish what it is at

@@ -1,7 +1,7 @@
 //! MariaDB: what can be undone is, and whatever else was done closes the connection.
 
 use super::{ENDS, end};
-use crate::support::mysql::*;
+use crate::support::{eventually, mysql::*};
 use sqlx::{Executor as _, Row as _};
 
 const PROCEDURES: &str = "
@@ -195,7 +195,18 @@ async fn nothing_of_it_is_found() {
                     "{left} leaves what {look} shows"
                 );
             }
-            end(&pool, lease, how, place.slow_is_running(), async |lease| {
+            let id: u64 = sqlx::query_scalar("SELECT CONNECTION_ID()")
+                .fetch_one(&mut *lease)
+                .await
+                .unwrap();
+            // In whatever database by now.
+            let runs = eventually("the slow statement runs", || async {
+                let found = sqlx::query_scalar(
+                    "SELECT count(*) > 0 FROM information_schema.processlist WHERE id = ? AND state = 'User sleep'",
+                );
+                found.bind(id).fetch_one(&place.plain).await.unwrap()
+            });
+            end(&pool, lease, how, runs, async |lease| {
                 drop(lease.execute(SLOW).await)
             })
             .await;

@@ -59,7 +59,7 @@ impl Flags {
     }
 
     fn micros(&self, later: Duration) -> u64 {
-        u64::try_from((self.epoch.elapsed() + later).as_micros()).unwrap_or(u64::MAX)
+        u64::try_from((self.epoch.elapsed().saturating_add(later)).as_micros()).unwrap_or(u64::MAX)
     }
 
     /// The statement that starts now may take so long.

@@ -65,16 +65,19 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     }
 
     /// What that rollback has found.
-    pub(super) fn see_meddling(&mut self) {
+    pub(super) fn see_meddling(&mut self, meddled: bool) {
+        let by_hand = self.life.is_by_hand();
         let in_autocommit = self.was_lent && !self.life.in_transaction();
-        let Some(wire) = self.wire() else { return };
-        let was_meddled_with = DB::was_meddled_with(&wire.tag);
-        if was_meddled_with || in_autocommit {
-            // What was set on a lent connection a rollback has undone only where it was inside of our transaction.
+        // What was set on a lent connection a rollback has undone only where it was inside of our transaction. One that
+        // was lent by hand is scrubbed.
+        if (meddled || in_autocommit)
+            && !by_hand
+            && let Some(wire) = self.wire()
+        {
             DB::forget_settings(&mut wire.tag);
         }
-        if was_meddled_with {
-            self.life.fated(if self.life.is_by_hand() {
+        if meddled {
+            self.life.fated(if by_hand {
                 Outcome::RolledBack
             } else {
                 Outcome::Unknown

@@ -6,24 +6,24 @@
 //! it right. A statement that was dropped while it was being prepared may leave the protocol out of step,
 //! and one `OK` proves nothing then; a nonce does.
 
+mod limits;
 mod traces;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
-use super::setting::Setting;
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
     Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
 };
 use crate::isolation::Isolation;
+use limits::Limits;
 use traces::{Traces, traces};
 
 /// The server's id for a connection, which server it is, and what is set on it.
@@ -32,10 +32,7 @@ pub struct MySqlTag {
     id: u64,
     server: Server,
     schema: Option<Arc<str>>,
-    /// In milliseconds.
-    statement_timeout: Setting,
-    /// In seconds.
-    lock_timeout: Setting,
+    limits: Limits,
     /// Whether a transaction of ours was begun, or the session is one in autocommit.
     in_transaction: bool,
     /// A statement has run whose text does not show what it did.
@@ -103,18 +100,18 @@ impl Driver for MySql {
             let version: String = who.try_get(1)?;
             let started: Option<String> = who.try_get(2)?;
             let schema: Option<String> = who.try_get(3)?;
+            let is_mariadb = version.contains("MariaDB");
             let mut tag = MySqlTag {
                 id: id.parse().map_err(|_| {
                     sqlx::Error::Protocol(format!("the connection's id `{id}` is not a number"))
                 })?,
                 server: Server {
                     life: hashed("started", started.as_deref().unwrap_or_default()),
-                    is_mariadb: version.contains("MariaDB"),
+                    is_mariadb,
                     rolls_back_on_timeout: false,
                 },
                 schema: schema.map(|schema| format!("`{}`", schema.replace('`', "``")).into()),
-                statement_timeout: Setting::new(0),
-                lock_timeout: Setting::new(0),
+                limits: Limits::new(is_mariadb),
                 in_transaction: false,
                 hidden: false,
                 is_suspect: false,
@@ -210,7 +207,7 @@ impl Driver for MySql {
         tag.lent = None;
         tag.meddled = OnceLock::new();
         let mut sql = String::new();
-        tag.write_limits(begin, &mut sql);
+        tag.limits.set(begin, &mut sql);
         if begin.access != Access::Autocommit {
             if let Some(isolation) = begin.isolation {
                 sql.push_str(match isolation {
@@ -272,8 +269,7 @@ impl Driver for MySql {
     }
 
     fn forget_settings(tag: &mut MySqlTag) {
-        tag.statement_timeout.forget();
-        tag.lock_timeout.forget();
+        tag.limits.forget();
     }
 
     fn is_same_server(one: &MySqlTag, other: &MySqlTag) -> bool {
@@ -322,57 +318,18 @@ impl MySqlTag {
     /// What unseen statements may have set, as it was.
     fn own_settings(&self) -> String {
         let mut sql = OWN_SETTINGS.to_owned();
-        if let Some(ms) = self.statement_timeout.current() {
-            sql.push_str(", ");
-            self.write_statement_timeout(ms, &mut sql);
-        }
-        // 0: the server has none.
-        if let Some(seconds) = self.lock_timeout.current().filter(|&seconds| seconds > 0) {
-            let _ = write!(sql, ", innodb_lock_wait_timeout = {seconds}");
-        }
+        self.limits.restore(&mut sql);
         sql
-    }
-
-    fn write_statement_timeout(&self, ms: u64, sql: &mut String) {
-        let _ = if self.server.is_mariadb {
-            write!(sql, "max_statement_time = {}.{:03}", ms / 1000, ms % 1000)
-        } else {
-            write!(sql, "max_execution_time = {ms}")
-        };
     }
 
     fn learn(&mut self, variable: &str, value: &str) {
         match variable {
-            "max_execution_time" => {
-                self.statement_timeout = Setting::new(value.parse().unwrap_or(0));
-            }
-            "max_statement_time" => self.statement_timeout = Setting::new(thousandths(value)),
-            "innodb_lock_wait_timeout" => {
-                self.lock_timeout = Setting::new(value.parse().unwrap_or(0));
-            }
             "server_uuid" | "server_uid" | "hostname" | "port" | "datadir" => {
                 // Whatever the order in which they come.
                 self.server.life ^= hashed(variable, value);
             }
             "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
-            _ => {}
-        }
-    }
-
-    fn write_limits(&mut self, begin: &Begin, sql: &mut String) {
-        let statement = self
-            .statement_timeout
-            .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
-        if let Some(ms) = self.statement_timeout.change(statement) {
-            sql.push_str("SET ");
-            self.write_statement_timeout(ms, sql);
-            sql.push_str("; ");
-        }
-        let lock = self
-            .lock_timeout
-            .wanted(begin.lock_timeout.map(seconds), None);
-        if let Some(seconds) = self.lock_timeout.change(lock) {
-            let _ = write!(sql, "SET SESSION innodb_lock_wait_timeout = {seconds}; ");
+            _ => self.limits.learn(variable, value),
         }
     }
 }
@@ -389,24 +346,4 @@ fn number(error: &sqlx::Error) -> Option<u16> {
     };
     let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(error.number())
-}
-
-/// `7.000000` seconds as milliseconds.
-fn thousandths(seconds: &str) -> u64 {
-    let seconds: f64 = seconds.parse().unwrap_or(0.0);
-    Duration::try_from_secs_f64(seconds).map_or(0, |limit| {
-        u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
-    })
-}
-
-fn millis(limit: Duration) -> u64 {
-    // 0 would mean no limit at all, and MySQL's setting has 32 bits.
-    u64::try_from(limit.as_millis())
-        .unwrap_or(u64::MAX)
-        .clamp(1, u64::from(u32::MAX))
-}
-
-/// The server counts whole seconds here, and the least is one.
-fn seconds(limit: Duration) -> u64 {
-    limit.as_millis().div_ceil(1000).clamp(1, 1 << 30) as u64
 }

@@ -298,6 +298,11 @@ pub trait Driver: Database + Sized {
         false
     }
 
+    /// Whether a statement was refused because its transaction had failed before, whichever that was.
+    fn in_failed_transaction(_error: &sqlx::Error) -> bool {
+        false
+    }
+
     /// Proves that question and answer are in step, where an unwatched statement that was dropped may have changed that.
     fn resync(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
         let _ = connection;
@@ -306,6 +311,11 @@ pub trait Driver: Database + Sized {
 
     /// Whether a backslash in a string escapes what follows, though the dialect's default is another.
     fn strings_escape(_tag: &Self::Tag) -> bool {
+        false
+    }
+
+    /// Whether the statement that has just failed, outside of a transaction, is known to have committed something first.
+    fn kept_a_part(_tag: &Self::Tag, _error: &sqlx::Error) -> bool {
         false
     }
 
@@ -353,6 +363,12 @@ pub trait Driver: Database + Sized {
 
     /// What another connection sends to end this one.
     fn terminate(tag: &Self::Tag) -> Option<String>;
+}
+
+/// The error of a connection whose answers are another question's.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn out_of_step() -> sqlx::Error {
+    sqlx::Error::Protocol("the connection answered an earlier question".to_owned())
 }
 
 /// The parts of [`Driver`] that are the same words for each of sqlx's connections: sqlx implements

@@ -20,7 +20,7 @@ use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
-    Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
+    Suspicion, delegate_to_sqlx, first_row_of_all, flush_all, out_of_step,
 };
 use crate::isolation::Isolation;
 use limits::Limits;
@@ -163,9 +163,7 @@ impl Driver for MySql {
             if answer == nonce {
                 return Ok(());
             }
-            Err(sqlx::Error::Protocol(
-                "the connection answered an earlier question".to_owned(),
-            ))
+            Err(out_of_step())
         })
     }
 

@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as
 use super::setting::Setting;
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Scrubbed, Statement,
-    Step, Suspicion, delegate_to_sqlx, first_row_of_all, flush_all,
+    Step, Suspicion, delegate_to_sqlx, first_row_of_all, flush_all, out_of_step,
 };
 use crate::isolation::Isolation;
 
@@ -142,20 +142,48 @@ impl Driver for Postgres {
     fn prove_clean<'c>(
         connection: &'c mut PgConnection,
         tag: &'c PgTag,
-        _thorough: bool,
+        thorough: bool,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
             flush_all(connection).await?;
-            if let Some(suspicion) = &tag.suspicion
-                && tag.meddled.get().is_none()
-            {
-                let is_over = tag.find_meddling(connection, suspicion).await?;
-                if is_over {
-                    return Ok(());
+            let is_over = match &tag.suspicion {
+                Some(suspicion) if tag.meddled.get().is_none() => {
+                    tag.find_meddling(connection, suspicion).await?
                 }
+                _ => false,
+            };
+            if !is_over {
+                connection.execute("ROLLBACK").await?;
             }
-            connection.execute("ROLLBACK").await?;
+            if thorough && tag.lent {
+                Self::resync(connection).await?;
+            }
             Ok(())
+        })
+    }
+
+    fn resync(connection: &mut PgConnection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            // sqlx does not count the answers of a COPY that nobody has read to its end.
+            let nonce = format!("n{:032x}", fastrand::u128(..));
+            let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
+            let is_answer = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
+                Ok(row) => row.try_get::<String, _>(0)? == nonce,
+                // It answers nothing but mistakes.
+                Err(error) if Self::in_failed_transaction(&error) => {
+                    let mistake = sqlx::AssertSqlSafe(nonce.clone());
+                    match connection.execute(mistake).await {
+                        Err(sqlx::Error::Database(error)) => error.message().contains(&nonce),
+                        Err(error) => return Err(error),
+                        Ok(_) => false,
+                    }
+                }
+                Err(error) => return Err(error),
+            };
+            if is_answer {
+                return Ok(());
+            }
+            Err(out_of_step())
         })
     }
 
@@ -270,6 +298,10 @@ impl Driver for Postgres {
             if matches!(error.code().as_deref(), Some("25P01" | "3B001")))
     }
 
+    fn in_failed_transaction(error: &sqlx::Error) -> bool {
+        has_code(error, "25P02")
+    }
+
     fn strings_escape(tag: &PgTag) -> bool {
         tag.strings_escape
     }
@@ -317,10 +349,7 @@ impl PgTag {
                     let is_outside: bool = row.try_get(0)?;
                     (!is_outside, is_outside)
                 }
-                // `in_failed_sql_transaction`
-                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => {
-                    (true, false)
-                }
+                Err(error) if Postgres::in_failed_transaction(&error) => (true, false),
                 Err(error) => return Err(error),
             },
         };
@@ -354,6 +383,10 @@ fn shown(owner: Owner) -> String {
     literal.push_str(&id);
     literal.push('\'');
     literal
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(code))
 }
 
 /// 0 would mean no limit at all, and the settings are 32-bit numbers.

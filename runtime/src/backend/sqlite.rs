@@ -268,7 +268,14 @@ impl Driver for Sqlite {
         tag.meddled.get() == Some(&true)
     }
 
+    fn kept_a_part(tag: &SqliteTag, error: &sqlx::Error) -> bool {
+        // `ON CONFLICT FAIL`, of the statement or of the table, keeps what came ahead of the broken constraint. Behind
+        // other errors it is the commit itself that was refused.
+        primary_code(error) == Some(19) && tag.flags.committed.load(Ordering::Acquire)
+    }
+
     fn starts(tag: &SqliteTag) {
+        tag.flags.committed.store(false, Ordering::Release);
         if tag.statement_timeout.is_some() {
             tag.flags.stop_in(tag.statement_timeout);
         }

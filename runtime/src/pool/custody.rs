@@ -153,14 +153,14 @@ impl<DB: Backend> Custody<DB> {
         let depth = self.machine.life.depth();
         match kept {
             Ok(()) => self.hooks.keep(depth),
-            Err(_) => self.hooks.forget(depth),
+            Err(_) => self.hooks.forget(&self.entry, depth),
         }
         kept
     }
 
     pub(crate) fn leave_badly(&mut self) {
         self.machine.life.leave_badly();
-        self.hooks.forget(self.machine.life.depth());
+        self.hooks.forget(&self.entry, self.machine.life.depth());
     }
 
     /// Shows the session among those of its pool until it has ended.

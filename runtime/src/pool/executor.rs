@@ -97,6 +97,7 @@ impl<DB: Backend> SessionPool<DB> {
             let Some(error) = failed else {
                 return end(Ok(()), in_parts, custody).await;
             };
+            in_parts |= custody.machine().is_in_doubt();
             if DB::is_busy(&error) {
                 // Its first part was refused, and ends the text.
                 in_parts &= has_answered;

@@ -99,8 +99,15 @@ impl Hooks {
     }
 
     /// Deeper levels are undone, and what they have given with them.
-    pub(super) fn forget(&mut self, depth: usize) {
-        self.waiting.retain(|(given_at, _)| *given_at <= depth);
+    pub(super) fn forget(&mut self, entry: &Entry, depth: usize) {
+        let undone = self.waiting.extract_if(.., |(given_at, _)| *given_at > depth);
+        for (_, hook) in undone.collect::<Vec<_>>() {
+            match hook {
+                Hook::Commit(task) => discard(entry, "on_commit", task),
+                Hook::Rollback(task) => discard(entry, "on_rollback", task),
+                Hook::End(hook) => discard(entry, "on_end", hook),
+            }
+        }
     }
 
     /// The first word on how the session ended holds.
@@ -114,15 +121,16 @@ impl Hooks {
             return Poll::Ready(());
         };
         loop {
-            if let Some((name, task)) = &mut self.running {
+            if let Some((_, task)) = &mut self.running {
                 let polled = catch_unwind(AssertUnwindSafe(|| task.0.as_mut().poll(context)));
                 let failure = match polled {
                     Ok(Poll::Pending) => return Poll::Pending,
                     Ok(Poll::Ready(failure)) => failure,
-                    Err(payload) => Some(panicked(payload.as_ref())),
+                    Err(payload) => Some(panicked(payload)),
                 };
-                report(entry, name, failure);
+                // It is over whatever follows: nobody may poll it again.
                 if let Some((name, task)) = self.running.take() {
+                    report(entry, name, failure);
                     discard(entry, name, task);
                 }
             }
@@ -174,14 +182,14 @@ impl Hooks {
 
 fn end(entry: &Entry, hook: Box<dyn FnOnce(Outcome) + Send>, outcome: Outcome) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(outcome))) {
-        report(entry, "on_end", Some(panicked(payload.as_ref())));
+        report(entry, "on_end", Some(panicked(payload)));
     }
 }
 
 /// What a hook holds may have a destructor that panics.
-fn discard(entry: &Entry, hook: &'static str, task: Task) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
-        report(entry, hook, Some(panicked(payload.as_ref())));
+fn discard<T>(entry: &Entry, hook: &'static str, held: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(held))) {
+        report(entry, hook, Some(panicked(payload)));
     }
 }
 
@@ -201,10 +209,15 @@ fn report(entry: &Entry, hook: &'static str, failure: Option<String>) {
     );
 }
 
-fn panicked(payload: &(dyn Any + Send)) -> String {
+fn panicked(payload: Box<dyn Any + Send>) -> String {
     let text = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!("it panicked: {}", text.unwrap_or("without words"))
+    let said = format!("it panicked: {}", text.unwrap_or("without words"));
+    // What was thrown may have a destructor that panics as well, and so may what that throws.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(payload);
+    }
+    said
 }

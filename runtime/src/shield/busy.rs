@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use super::alarm::wait_until;
 
 const FIRST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(50);
@@ -28,7 +30,7 @@ impl Busy {
         if now >= self.until {
             return false;
         }
-        sleep_until((now + self.pause).min(self.until)).await;
+        wait_until((now + self.pause).min(self.until)).await;
         self.pause = (self.pause * 2).min(LONGEST);
         true
     }

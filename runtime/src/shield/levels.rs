@@ -31,6 +31,8 @@ pub(super) struct Levels {
     /// The pending release ends a level inside of which a connection was lent: only its answer tells whether that level,
     /// and with it the transaction, was still there.
     release_proves: bool,
+    /// Such a release is on its way: the savepoint that it names.
+    proving: Option<String>,
 }
 
 /// The savepoint around what is done on a lent connection.
@@ -140,12 +142,18 @@ impl Levels {
 
     /// A savepoint that is there for as long as nobody has ended the transaction since the connection was lent.
     pub(super) fn witness(&self) -> Option<String> {
+        if let Some(proving) = &self.proving {
+            return Some(proving.clone());
+        }
         if self.lends() {
             return Some(LENT.to_owned());
         }
-        self.release
-            .filter(|_| self.release_proves)
+        self.proving_release()
             .map(|depth| format!("steadfast_{depth}"))
+    }
+
+    fn proving_release(&self) -> Option<usize> {
+        self.release.filter(|_| self.release_proves)
     }
 
     /// What goes out ahead of the next user statement, if anything must; `marks_lent` ahead of what is done on a lent
@@ -174,6 +182,9 @@ impl Levels {
     /// The batch is sent. From here on it counts as done: nothing else goes out before its answer, a failure
     /// dooms the session, and a level that is dropped meanwhile must be undone although no answer has come.
     pub(super) fn batch_sent(&mut self) {
+        self.proving = self
+            .proving_release()
+            .map(|depth| format!("steadfast_{depth}"));
         self.rollback_to = None;
         self.release = None;
         self.release_proves = false;
@@ -182,11 +193,17 @@ impl Levels {
         }
     }
 
+    /// The batch has done what it was to do. Whether that has proven that the transaction is ours, and nothing was lent in
+    /// it that is not undone or proven too.
+    pub(super) fn batch_answered(&mut self) -> bool {
+        self.proving.take().is_some() && !self.lends()
+    }
+
     /// What must go out ahead of COMMIT. A pending RELEASE is dropped, for COMMIT releases all, unless it proves
     /// something.
     pub(super) fn closing(&self) -> Option<String> {
         let mut sql = self.undoing();
-        if let Some(depth) = self.release.filter(|_| self.release_proves) {
+        if let Some(depth) = self.proving_release() {
             let _ = write!(
                 sql.get_or_insert_default(),
                 "RELEASE SAVEPOINT steadfast_{depth}; "

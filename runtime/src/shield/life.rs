@@ -172,6 +172,11 @@ impl Life {
         self.connection_ended
     }
 
+    /// An answer has shown that the connection is no more, or out of step: nothing that it says from here on is proof.
+    pub(crate) fn connection_ended(&mut self) {
+        self.connection_ended = true;
+    }
+
     pub(crate) fn is_rollback_only(&self) -> bool {
         self.rollback_only
     }
@@ -241,6 +246,7 @@ impl Life {
     pub(crate) fn lent(&mut self) {
         self.statement_sent();
         self.flight = Flight::Unwatched;
+        self.if_lost = Outcome::Unknown;
     }
 
     pub(crate) fn statement_polled(&mut self) {
@@ -383,6 +389,9 @@ impl Life {
 
     pub(crate) fn marked(&mut self) {
         self.become_(State::Active);
+        if self.levels.batch_answered() {
+            self.if_lost = Outcome::NotSent;
+        }
     }
 
     pub(crate) fn mark_failed(&mut self, error: Summary) {
@@ -412,6 +421,7 @@ impl Life {
     }
 
     pub(crate) fn rolled_back(&mut self, proven: bool) {
+        let proven = proven && !self.connection_ended;
         let outcome = if proven {
             Outcome::RolledBack
         } else {

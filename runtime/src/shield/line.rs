@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::alarm::timeout_at;
 use crate::backend::{Driver, Options};
 
 /// One connection per endpoint, outside the pool's maximum: a full server refuses a fresh one just when a

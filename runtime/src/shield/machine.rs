@@ -15,6 +15,7 @@ use super::lending;
 use super::life::{Leftover, Life};
 use super::observe::{self, Observer};
 use super::owned::{Control, Owned, drive};
+use super::parts::comes_in_parts;
 use super::scanner::hides;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
@@ -37,6 +38,8 @@ pub(crate) struct Machine<DB: Driver, L> {
     lent: Option<usize>,
     /// Somebody has done what nobody watched.
     was_lent: bool,
+    /// COMMIT was refused ahead of its proof.
+    is_unproven: bool,
     /// A token for the ledger goes ahead of COMMIT.
     is_noted: bool,
     /// How long a control statement may take, COMMIT excepted.
@@ -51,6 +54,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             place: Place::Nowhere,
             lent: None,
             was_lent: false,
+            is_unproven: false,
             is_noted: false,
             patience,
             database: std::marker::PhantomData,
@@ -106,17 +110,21 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// The connection, and what must watch a statement on it.
     pub(crate) fn statement(&mut self) -> (&mut DB::Connection, Observer<'_, DB>) {
-        self.watched(Span::none())
+        self.watched(Span::none(), false)
     }
 
-    fn watched(&mut self, span: Span) -> (&mut DB::Connection, Observer<'_, DB>) {
+    fn watched(
+        &mut self,
+        span: Span,
+        in_parts: bool,
+    ) -> (&mut DB::Connection, Observer<'_, DB>) {
         let Place::Here(carrier) = &mut self.place else {
             unreachable!("an active session has its connection at hand")
         };
         let Wire {
             connection, tag, ..
         } = carrier.wire();
-        (connection, Observer::new(&mut self.life, tag, span))
+        (connection, Observer::new(&mut self.life, tag, span, in_parts))
     }
 
     /// The same for a statement whose text is known.
@@ -130,7 +138,13 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
         }
-        self.watched(observe::span::<DB>(statement.text()))
+        let in_parts = !self.life.in_transaction() && comes_in_parts(statement);
+        self.watched(observe::span::<DB>(statement.text()), in_parts)
+    }
+
+    /// Whether what has failed in autocommit may have left a part of its work.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.life.once_undone() == Outcome::Unknown
     }
 
     /// The wire, which nobody else uses now.
@@ -158,6 +172,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let closed = answer.carrier.is_none();
         self.place = answer.carrier.map_or(Place::Nowhere, Place::Here);
         let result = answer.result;
+        if let Err(error) = &result
+            && verdict(error).ends == Ends::Connection
+        {
+            self.life.connection_ended();
+        }
         match (control, &result) {
             (Control::Open, Ok(_)) => self.life.opened(),
             (Control::Open, Err(error)) if DB::is_busy(error) => self.life.open_refused(),
@@ -189,8 +208,12 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             (Control::Commit, Err(error)) => {
                 // What somebody has committed behind our back the ledger cannot know.
                 self.is_noted &= !DB::transaction_gone(error);
-                let fate = self.fate(error, closed);
-                self.life.fated(fate);
+                // In which transaction that was the rollback will tell.
+                self.is_unproven = DB::in_failed_transaction(error) && self.life.witness().is_some();
+                if !self.is_unproven {
+                    let fate = self.fate(error, closed);
+                    self.life.fated(fate);
+                }
             }
             (Control::RollBack, _) => {
                 self.see_meddling(answer.meddled);

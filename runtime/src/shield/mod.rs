@@ -4,6 +4,7 @@
 //! reach of whoever drops a future; [`reaper`] ends what nobody waits for; [`observe`] watches the user's
 //! statements; [`lending`] is about connections that others use meanwhile; [`scanner`] refuses those that would end the transaction; [`parts`] knows those that are several; [`body`] runs the user's function.
 
+mod alarm;
 mod body;
 mod busy;
 mod lending;

@@ -39,13 +39,20 @@ pub(crate) struct Observer<'s, DB: Driver> {
     life: &'s mut Life,
     tag: &'s DB::Tag,
     span: Span,
+    /// One that fails may leave a part of its work behind.
+    in_parts: bool,
 }
 
 impl<'s, DB: Driver> Observer<'s, DB> {
-    pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span) -> Self {
+    pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span, in_parts: bool) -> Self {
         life.statement_sent();
         DB::starts(tag);
-        Self { life, tag, span }
+        Self {
+            life,
+            tag,
+            span,
+            in_parts,
+        }
     }
 
     fn answered(&mut self) {
@@ -55,14 +62,19 @@ impl<'s, DB: Driver> Observer<'s, DB> {
     }
 
     /// What the caller gets for an error of the driver.
-    fn failed(&mut self, error: sqlx::Error) -> sqlx::Error {
+    fn failed(&mut self, error: sqlx::Error, has_answered: bool) -> sqlx::Error {
         let verdict = verdict(&error);
         let ends = if DB::takes_transaction(self.tag, &error) {
             Ends::Transaction
         } else {
             verdict.ends
         };
-        if verdict.leaves_doubt() {
+        // A lock that somebody else holds has refused the first part, if none has answered.
+        let was_refused = DB::is_busy(&error) && !has_answered;
+        if verdict.leaves_doubt()
+            || (self.in_parts && !was_refused)
+            || DB::kept_a_part(self.tag, &error)
+        {
             self.life.statement_in_doubt();
         }
         let error = if DB::ends(self.tag) {
@@ -93,6 +105,7 @@ impl<'s, DB: Driver> Observer<'s, DB> {
 pub(crate) struct WatchedStream<'s, DB: Driver> {
     stream: BoxStream<'s, Result<Step<DB>, sqlx::Error>>,
     observer: Observer<'s, DB>,
+    has_answered: bool,
     over: bool,
 }
 
@@ -104,6 +117,7 @@ impl<'s, DB: Driver> WatchedStream<'s, DB> {
         Self {
             stream,
             observer,
+            has_answered: false,
             over: false,
         }
     }
@@ -122,12 +136,13 @@ impl<DB: Driver> Stream for WatchedStream<'_, DB> {
         let step = ready!(this.stream.as_mut().poll_next(context));
         Poll::Ready(match step {
             Some(Ok(step)) => {
+                this.has_answered = true;
                 this.observer.life.statement_yielded();
                 Some(Ok(step))
             }
             Some(Err(error)) => {
                 this.over = true;
-                Some(Err(this.observer.failed(error)))
+                Some(Err(this.observer.failed(error, this.has_answered)))
             }
             None => {
                 this.over = true;
@@ -165,7 +180,8 @@ impl<DB: Driver, T> Future for WatchedFuture<'_, DB, T> {
                 this.observer.answered();
                 Ok(value)
             }
-            Err(error) => Err(this.observer.failed(error)),
+            // Whether one of several has answered it does not tell.
+            Err(error) => Err(this.observer.failed(error, true)),
         })
     }
 }

@@ -5,13 +5,15 @@
 //! the session: dropping the caller's frame leaves it where it is, and the reaper takes it over as it is.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
+use super::alarm::{timeout, timeout_at};
 use super::busy::Busy;
 use super::levels::LENT;
 use super::life::Leftover;
@@ -44,9 +46,16 @@ pub(crate) struct Owned<L> {
     future: BoxFuture<'static, Answer<L>>,
 }
 
-impl<L> Owned<L> {
+impl<L: 'static> Owned<L> {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Answer<L>> {
-        Pin::new(&mut self.future).poll(context)
+        let future = Pin::new(&mut self.future);
+        // Code of the user's runs in it as well: what does to a new connection what shall be done to each.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(context)));
+        polled.unwrap_or_else(|_payload| {
+            // It is not to be polled again; dropped, it closes the connection.
+            self.future = Box::pin(pending());
+            Poll::Ready(Answer::lost("a control statement panicked"))
+        })
     }
 
     /// BEGIN and what travels with it, by `until`; what is `lent` of the connection is proven by a savepoint then. A
@@ -257,15 +266,18 @@ impl<L> Answer<L> {
             },
             Err(_elapsed) => {
                 reaper::close::<DB, L>(carrier);
-                Self {
-                    carrier: None,
-                    result: Err(sqlx::Error::Io(std::io::Error::new(
-                        std::io::ErrorKind::TimedOut,
-                        "the server did not answer a control statement in time",
-                    ))),
-                    meddled: false,
-                }
+                Self::lost("the server did not answer a control statement in time")
             }
+        }
+    }
+
+    /// The connection is closed, and nobody knows what has become of what was sent.
+    fn lost(what: &'static str) -> Self {
+        let error = std::io::Error::new(std::io::ErrorKind::TimedOut, what);
+        Self {
+            carrier: None,
+            result: Err(sqlx::Error::Io(error)),
+            meddled: false,
         }
     }
 }

@@ -14,8 +14,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
+use super::alarm::{timeout, timeout_at};
 use super::life::Leftover;
 use super::line::ControlLine;
 use super::wire::{Carrier, Wire};

@@ -85,15 +85,19 @@ pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
     }
 }
 
-/// Whether `sql` is a statement that may commit parts of its work one by one where no transaction is open.
+/// Whether `sql` is a statement that may commit parts of its work one by one where no transaction is open, so that one
+/// that fails may leave some. On `SQLite` the hooks tell.
 #[inline]
 pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
+    let mut lexer = Lexer::new(dialect, sql);
     match dialect {
-        Dialect::Postgres => matches!(
-            first_word(&mut Lexer::new(dialect, sql)),
-            Some(Keyword::CALL | Keyword::DO)
-        ),
-        Dialect::MySql => hides(dialect, sql),
+        Dialect::Postgres => {
+            first_word(&mut lexer).is_some_and(|first| rules::postgres_in_parts(first, lexer))
+        }
+        Dialect::MySql => {
+            hides(dialect, sql)
+                || first_word(&mut lexer).is_some_and(|first| rules::mysql_in_parts(first, lexer))
+        }
         Dialect::Sqlite => false,
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Flags {
     pub(super) interrupt: AtomicBool,
     /// A commit is ours.
     pub(super) commit_permitted: AtomicBool,
+    /// A permitted commit was made since the latest statement began.
+    pub(super) committed: AtomicBool,
     /// The transaction was rolled back.
     pub(super) rolled_back: AtomicBool,
 }
@@ -33,6 +35,7 @@ impl Flags {
             overran: AtomicBool::new(false),
             interrupt: AtomicBool::new(false),
             commit_permitted: AtomicBool::new(true),
+            committed: AtomicBool::new(false),
             rolled_back: AtomicBool::new(false),
         }
     }
@@ -42,7 +45,11 @@ impl Flags {
         let progress = Arc::clone(self);
         handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || progress.may_go_on());
         let commit = Arc::clone(self);
-        handle.set_commit_hook(move || commit.commit_permitted.load(Ordering::Acquire));
+        handle.set_commit_hook(move || {
+            let permitted = commit.commit_permitted.load(Ordering::Acquire);
+            commit.committed.fetch_or(permitted, Ordering::AcqRel);
+            permitted
+        });
         let rollback = Arc::clone(self);
         handle.set_rollback_hook(move || rollback.rolled_back.store(true, Ordering::Release));
     }

@@ -18,9 +18,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.lent = Some(lending::depth::<DB>(&wire.connection));
         self.was_lent = true;
         DB::lends(&mut wire.tag);
-        if DB::may_be_open(&wire.tag) {
-            self.life.statement_hides();
-        }
         &mut wire.connection
     }
 
@@ -49,9 +46,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     }
 
     /// Has the rollback look whether the transaction is ours still, where somebody may have ended it unseen. COMMIT has
-    /// looked by itself.
+    /// looked by itself, unless it was refused ahead of that.
     pub(super) fn suspect(&mut self) {
-        if self.life.state() == State::Committing {
+        if self.life.state() == State::Committing && !self.is_unproven {
             return;
         }
         let suspicion = match self.life.witness() {

@@ -16,6 +16,10 @@ pub(super) enum Way {
     Autocommit,
     ReadOnly,
     Wait,
+    /// The server speaks on the connection whenever it has something to say.
+    Listen,
+    /// The data goes over the connection as well.
+    Copy,
 }
 
 /// A statement that was not sent. The session that met it stays healthy.
@@ -42,6 +46,14 @@ impl Refusal {
                 "whether a session may write is its own to say; declare the function `read_only`"
             }
             Way::Wait => "waits for locks are the session's own; set how long with `lock_timeout`",
+            Way::Listen => {
+                "what it hears would come between the answers of other statements; use sqlx's `PgListener`, which has a \
+                 connection of its own"
+            }
+            Way::Copy => {
+                "a statement cannot carry its data; use sqlx's `copy_in_raw` or `copy_out_raw` on a connection of \
+                 `session.raw()` or `pool.acquire()`"
+            }
             _ if !in_transaction => {
                 "the pool runs single statements; begin a session with `#[with_session]` or `pool.begin()`"
             }

@@ -35,11 +35,29 @@ pub(super) fn postgres(first: K, rest: &Lexer<'_>) -> Verdict {
         K::PREPARE if rest.peek() == Token::Word(K::TRANSACTION) => {
             refuse("PREPARE TRANSACTION", Way::TwoPhase)
         }
+        K::LISTEN => refuse("LISTEN", Way::Listen),
+        K::COPY if through_client(*rest) => refuse("COPY", Way::Copy),
         K::CREATE => match after(*rest, &[K::OR, K::REPLACE]) {
             Token::Word(K::FUNCTION | K::PROCEDURE) => (None, Shape::Atomic),
             _ => PASS,
         },
         _ => PASS,
+    }
+}
+
+/// `COPY … FROM STDIN` or `TO STDOUT`; a file or program is the server's own affair.
+fn through_client(mut rest: Lexer<'_>) -> bool {
+    let mut depth = 0_usize;
+    loop {
+        match rest.token() {
+            Token::Sign(b'(') => depth += 1,
+            Token::Sign(b')') => depth = depth.saturating_sub(1),
+            Token::Word(K::FROM | K::TO) if depth == 0 => {
+                return matches!(rest.token(), Token::Word(K::STDIN | K::STDOUT));
+            }
+            Token::Semicolon | Token::End => return false,
+            _ => {}
+        }
     }
 }
 
@@ -148,6 +166,41 @@ pub(super) fn mysql(first: K, rest: &Lexer<'_>) -> Verdict {
         // `label: LOOP`
         _ if rest.rest().first() == Some(&b':') => (None, Shape::Compound),
         _ => PASS,
+    }
+}
+
+/// What cannot run in a transaction, for it has several of its own.
+#[inline]
+pub(super) fn postgres_in_parts(first: K, mut rest: Lexer<'_>) -> bool {
+    match first {
+        K::CALL | K::DO | K::VACUUM | K::CLUSTER | K::REINDEX => true,
+        K::CREATE | K::DROP | K::ALTER => loop {
+            match rest.token() {
+                Token::Word(K::CONCURRENTLY) => return true,
+                Token::Semicolon | Token::End => return false,
+                _ => {}
+            }
+        },
+        _ => false,
+    }
+}
+
+/// What does one thing after the other and stops at the first that cannot be done: each table of a DROP, each user of a
+/// GRANT. What a single one is told is done or not.
+#[inline]
+pub(super) fn mysql_in_parts(first: K, mut rest: Lexer<'_>) -> bool {
+    match (first, rest.peek()) {
+        (K::DROP, Token::Word(K::DATABASE | K::SCHEMA)) => return true,
+        (K::DROP | K::RENAME | K::GRANT | K::REVOKE, _)
+        | (K::CREATE | K::ALTER, Token::Word(K::USER | K::ROLE)) => {}
+        _ => return false,
+    }
+    loop {
+        match rest.token() {
+            Token::Sign(b',') => return true,
+            Token::Semicolon | Token::End => return false,
+            _ => {}
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod acts;
 mod behind_our_back;
 mod drops;
 mod programs;
+mod raw_commits;
 mod round_trips;
 mod sqlx_counts;
 mod styles;

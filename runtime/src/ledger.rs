@@ -16,7 +16,10 @@ use crate::error::{Category, Error, Integrity, Phase, verdict};
 
 const TABLE: &str = "steadfast_ledger";
 
-/// How long a token stays in the ledger.
+/// How long a token is there for certain, so that one which is not there says something.
+pub(crate) const TOKENS_CERTAIN: Duration = Duration::from_hours(24);
+
+/// How long a pool leaves a token in the ledger.
 pub(crate) const TOKENS_KEPT: Duration = Duration::from_hours(24 * 7);
 
 /// 30 years.
@@ -53,7 +56,7 @@ impl Token {
 
     /// Whether that it is not there says that the work is not: the row of an old one may be deleted by now.
     pub(crate) fn proves_by_absence(&self) -> bool {
-        !self.hides && self.made.elapsed() < TOKENS_KEPT
+        !self.hides && self.made.elapsed() < TOKENS_CERTAIN
     }
 
     fn table(&self) -> String {
@@ -190,7 +193,7 @@ impl Trouble {
                 Phase::Commit,
                 "`verify_commit` could not write to the table `steadfast_ledger`",
             )
-            .with_help("make it with `pool.install()`, or with the SQL of `SessionPool::SCHEMA`; drop one of another version")
+            .with_help("make it with `pool.install()`, or with the SQL of `SessionPool::SCHEMA`; where another version's is there, use that version of steadfast, or rename it")
             .with_source(source),
             Self::Fenced => Error::new(
                 Category::Conflict,

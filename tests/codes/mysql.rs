@@ -47,6 +47,7 @@ const SHARED: &[Row<Stage>] = &[
     row("1114", "ER_RECORD_FILE_FULL", By(&["INSERT INTO small SELECT seq, 'x' FROM seq_1_to_10000"]), refused(Resource)),
     row("1136", "ER_WRONG_VALUE_COUNT_ON_ROW", By(&["INSERT INTO parents VALUES (3)"]), refused(Programming)).by_line(""),
     row("1146", "ER_NO_SUCH_TABLE", By(&["SELECT * FROM nowhere"]), refused(Programming)),
+    row("1153", "ER_NET_PACKET_TOO_LARGE", When("a value that is longer than `max_allowed_packet`", |stage| Box::pin(too_long(stage))), refused(Data).outcome(Outcome::NotSent)),
     row("1172", "ER_TOO_MANY_ROWS", By(&["SELECT id FROM parents INTO @id"]), refused(TooManyRows)),
     row("1205", "ER_LOCK_WAIT_TIMEOUT", When("`FOR UPDATE NOWAIT` of a row that is locked", |stage| Box::pin(locked(stage, &["SELECT * FROM parents FOR UPDATE NOWAIT"]))),
         refused(LockTimeout).retryable()),
@@ -428,6 +429,20 @@ async fn lost_file(stage: &Stage) -> Result<(), Error> {
         .execute(&stage.pool)
         .await?;
     Ok(())
+}
+
+#[with_session]
+async fn binds(session: &mut Session, length: usize) -> Result<(), Error> {
+    sqlx::query("SELECT ?")
+        .bind("x".repeat(length))
+        .execute(&mut *session)
+        .await?;
+    Ok(())
+}
+
+/// The server throws it away, and the connection with it.
+async fn too_long(stage: &Stage) -> Result<(), Error> {
+    binds(&stage.pool, 17 << 20).await
 }
 
 #[with_session]

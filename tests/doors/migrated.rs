@@ -45,6 +45,18 @@ each_database! {
         serves(&pool, &place).await;
     }
 
+    /// What a migration commits itself stays when it fails, and nobody says that it is undone.
+    #[tokio::test]
+    async fn one_that_commits_in_its_midst_is_no_transaction() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let midst = ("1_midst.sql", "CREATE TABLE kept (id BIGINT PRIMARY KEY); COMMIT; INSERT INTO no_such_table VALUES (1);");
+        let (midst, _folder) = migrator(&[midst]).await;
+        let error = pool.migrate(&midst).await.unwrap_err();
+        assert_eq!((error.outcome(), place.count("kept").await), (Outcome::Unknown, 0), "{error}");
+        serves(&pool, &place).await;
+    }
+
     #[tokio::test]
     async fn one_that_fails_half_way_is_named_and_leaves_the_connection_clean() {
         let place = Place::new().await;

@@ -249,3 +249,55 @@ each_database! {
         }
     }
 }
+
+/// Two runtimes, of which one goes.
+mod two {
+    each_server! {
+        use std::time::Duration;
+        use crate::hooks::seen::Seen;
+        use steadfast::{Error, with_session};
+        use tokio::runtime::{Builder, Runtime};
+        use xtask::proxy::Fault;
+
+        #[with_session]
+        async fn noted(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+            note(session, 1).await?;
+            seen.watch(session);
+            Ok(())
+        }
+
+        fn threads() -> Runtime {
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+        }
+
+        /// A COMMIT that was sent goes on where its connection lives, with limits that have nothing to do with the runtime on
+        /// which it began.
+        #[test]
+        fn a_commit_outlives_the_runtime_of_its_caller() {
+            let home = threads();
+            let (place, proxy, pool) = home.block_on(async {
+                let place = Place::new().await;
+                let (proxy, pool) = place.behind_proxy().await;
+                (place, proxy, pool)
+            });
+            let proxy = std::sync::Arc::new(proxy);
+            proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
+            let seen = Seen::default();
+            let callers = threads();
+            let call = callers.spawn({
+                let (pool, seen) = (pool.clone(), seen.clone());
+                async move { noted(&pool, &seen).await }
+            });
+            home.block_on(eventually("COMMIT is on its way", || async { proxy.fired() == 1 }));
+            callers.shutdown_timeout(Duration::from_secs(10));
+            drop(call);
+            proxy.resume();
+            home.block_on(async {
+                quiet(&pool).await;
+                eventually("its hooks have run", || async { seen.all().len() == 2 }).await;
+                assert_eq!(seen.all(), ["commit", "end committed"]);
+                assert_eq!((place.notes().await, pool.stats().opened), (vec![1], 1));
+            });
+        }
+    }
+}

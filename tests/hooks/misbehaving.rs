@@ -4,7 +4,7 @@ each_database! {
     use crate::hooks::seen::Seen;
     use std::time::Duration;
     use tokio::sync::Semaphore;
-    use steadfast::{Error, SessionStage, retry, with_session};
+    use steadfast::{Category, Error, SessionStage, retry, with_session};
 
     /// What panics also when it is dropped.
     struct Sore(&'static str);
@@ -69,6 +69,54 @@ each_database! {
         assert_eq!(stats(concat!(module_path!(), "::misbehaves")).hooks_failed, 11);
         assert_quiet(&pool);
         drop(guard);
+    }
+
+    #[with_session]
+    async fn sore_in_a_savepoint(session: &mut Session, seen: &Seen, panics: bool) -> Result<(), Error> {
+        note(session, i64::from(panics)).await?;
+        let part = session.savepoint(async |session| {
+            let (one, other, last) = (Sore("at commit"), Sore("at rollback"), Sore("at the end"));
+            session.on_commit(async move { std::mem::forget(one); });
+            session.on_rollback(async move { std::mem::forget(other); });
+            session.on_end(move |_| std::mem::forget(last));
+            if panics { panic!("the body's own") }
+            Err::<(), _>(transient())
+        });
+        assert_eq!(part.await.unwrap_err().category(), Category::Capacity);
+        seen.watch(session);
+        Ok(())
+    }
+
+    /// What a hook holds may panic when it is dropped, also where that is because its savepoint is undone.
+    #[tokio::test]
+    async fn hooks_that_are_undone_with_their_savepoint_harm_nobody() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let seen = Seen::default();
+        sore_in_a_savepoint(&pool, &seen, false).await.unwrap();
+        assert_eq!(seen.all(), ["commit", "end committed"]);
+        assert_eq!(panic_of(sore_in_a_savepoint(&pool, &seen, true)).await, "the body's own");
+        assert_eq!(stats(concat!(module_path!(), "::sore_in_a_savepoint")).hooks_failed, 3, "in a panic a sore says nothing");
+        assert_quiet(&pool);
+    }
+
+    #[with_session]
+    async fn throws_sores(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+        note(session, 1).await?;
+        session.on_commit(async { if true { std::panic::panic_any(Sore("thrown")) } });
+        session.on_end(|_| std::panic::panic_any(Sore("thrown at the end")));
+        seen.watch(session);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_throws_may_panic_when_it_is_dropped() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let seen = Seen::default();
+        throws_sores(&pool, &seen).await.unwrap();
+        assert_eq!(seen.all(), ["commit", "end committed"]);
+        assert_eq!(place.count("notes").await, 1);
     }
 
     async fn endless() {

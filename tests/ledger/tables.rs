@@ -79,27 +79,55 @@ each_database! {
             verified(&pool, id).await.unwrap();
         }
         let aged = match NAME {
-            "postgres" => "UPDATE steadfast_ledger SET noted_at = noted_at - interval '1 hour' WHERE token = (SELECT min(token::text)::uuid FROM steadfast_ledger)",
-            "mysql" => "UPDATE steadfast_ledger SET noted_at = noted_at - INTERVAL 1 HOUR ORDER BY token LIMIT 1",
-            _ => "UPDATE steadfast_ledger SET noted_at = noted_at - 3600 WHERE token = (SELECT min(token) FROM steadfast_ledger)",
+            "postgres" => "UPDATE steadfast_ledger SET noted_at = noted_at - interval '3 days' WHERE token = (SELECT min(token::text)::uuid FROM steadfast_ledger)",
+            "mysql" => "UPDATE steadfast_ledger SET noted_at = noted_at - INTERVAL 3 DAY ORDER BY token LIMIT 1",
+            _ => "UPDATE steadfast_ledger SET noted_at = noted_at - 259200 WHERE token = (SELECT min(token) FROM steadfast_ledger)",
         };
         run(&place, aged).await;
         for (older_than, left) in [
             (Duration::MAX, 3),
-            (Duration::from_secs(3700), 3),
-            (Duration::from_secs(1800), 2),
-            (Duration::from_secs(1800), 2),
+            (Duration::from_hours(73), 3),
+            (Duration::from_hours(24), 2),
+            (Duration::from_hours(24), 2),
         ] {
             pool.forget_tokens(older_than).await.unwrap();
             assert_eq!(place.count("steadfast_ledger").await, left, "{older_than:?}");
         }
     }
 
+    /// Whoever asks for a commit of today must find its token.
+    #[tokio::test]
+    async fn tokens_of_today_are_not_forgotten() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        pool.install().await.unwrap();
+        verified(&pool, 1).await.unwrap();
+        for too_young in [Duration::ZERO, Duration::from_hours(24) - Duration::from_nanos(1)] {
+            let error = pool.forget_tokens(too_young).await.unwrap_err();
+            assert_eq!(error.category(), Category::Programming, "{error}");
+            assert!(error.to_string().contains("a day"), "{error}");
+        }
+        assert_eq!(place.count("steadfast_ledger").await, 1);
+    }
+
+    /// A table that takes a token twice could not tell one commit from another.
+    #[tokio::test]
+    async fn one_without_a_key_is_not_fit() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let table = Pool::SCHEMA.replace("PRIMARY KEY", "").replace(") WITHOUT ROWID", ")");
+        run(&place, &table).await;
+        let error = pool.install().await.unwrap_err();
+        assert_eq!(error.category(), Category::Programming, "{error}");
+        assert!(error.to_string().contains("twice"), "{error}");
+        assert_eq!(place.count("steadfast_ledger").await, 0);
+    }
+
     #[tokio::test]
     async fn forgetting_without_a_table_says_what_is_wrong() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
-        let error = pool.forget_tokens(Duration::ZERO).await.unwrap_err();
+        let error = pool.forget_tokens(Duration::from_hours(24)).await.unwrap_err();
         assert_eq!(error.category(), Category::Programming, "{error}");
         assert!(error.to_string().contains("steadfast_ledger"), "{error}");
     }

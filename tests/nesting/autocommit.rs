@@ -168,6 +168,54 @@ each_database! {
         assert_eq!(place.count("notes").await, 3);
     }
 
+    /// The database keeps what came ahead of the failure, and nobody says that it is undone.
+    #[tokio::test]
+    async fn a_statement_that_fails_half_way() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let again = "INSERT INTO notes VALUES (1, 'one'); INSERT INTO notes VALUES (1, 'again')";
+        let halves: &[(&str, &str, i64)] = match NAME {
+            "postgres" => &[
+                ("CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO notes VALUES (1, 'one'); COMMIT; RAISE 'no'; END $$", "CALL half()", 1),
+                ("INSERT INTO notes VALUES (1, 'one'); CREATE TABLE twice (id int); INSERT INTO twice VALUES (1), (1)", "CREATE UNIQUE INDEX CONCURRENTLY twice_key ON twice (id)", 1),
+            ],
+            "mysql" => &[
+                ("SELECT 1", again, 1),
+                ("INSERT INTO notes VALUES (1, 'one'); CREATE TABLE one (id INT)", "DROP TABLE one, missing", 1),
+            ],
+            _ => &[
+                ("SELECT 1", again, 1),
+                ("SELECT 1", "INSERT OR FAIL INTO notes VALUES (1, 'one'), (2, 'two'), (1, 'again')", 2),
+            ],
+        };
+        for (first, half, stays) in halves {
+            sqlx::raw_sql(sql(first)).execute(&place.plain).await.unwrap();
+            let error = managed(&ALONE, &pool, async |session: &mut Session| {
+                session.on_rollback(async { assert!(NAME.is_empty(), "nothing is undone") });
+                sqlx::raw_sql(sql(half)).execute(&mut *session).await?;
+                Ok::<_, Error>(())
+            })
+            .await
+            .unwrap_err();
+            assert_eq!((error.outcome(), place.count("notes").await), (Outcome::Unknown, *stays), "{half}: {error}");
+            sqlx::raw_sql("DELETE FROM notes").execute(&place.plain).await.unwrap();
+            if *half != "DROP TABLE one, missing" && *half != "CALL half()" && !half.contains("CONCURRENTLY") {
+                let error = Error::from(sqlx::raw_sql(sql(half)).execute(&pool).await.unwrap_err());
+                assert_eq!((error.outcome(), place.count("notes").await), (Outcome::Unknown, *stays), "on the pool: {half}: {error}");
+                sqlx::raw_sql("DELETE FROM notes").execute(&place.plain).await.unwrap();
+            }
+        }
+        // A single one that fails has done nothing.
+        let error = managed(&ALONE, &pool, async |session: &mut Session| {
+            sqlx::raw_sql("INSERT INTO notes VALUES (3, 'three'), (3, 'again')").execute(&mut *session).await?;
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap_err();
+        assert_eq!((error.outcome(), place.count("notes").await), (Outcome::RolledBack, 0), "{error}");
+        is_clean(&place, &pool).await;
+    }
+
     /// A dropped statement is stopped, and the session goes on.
     #[tokio::test]
     async fn a_statement_that_is_dropped_inside() {

@@ -322,6 +322,11 @@ pub trait Driver: Database + Sized {
     /// Settings of the connection are in doubt: the next `begin` sends them all.
     fn forget_settings(_tag: &mut Self::Tag) {}
 
+    /// The same database for all connections of a pool, where these options would make one for each.
+    fn shared(options: Options<Self>) -> Options<Self> {
+        options
+    }
+
     /// What keeps a connection from being opened, where more can be found out than the driver says.
     fn diagnose(_options: &Options<Self>, _error: &sqlx::Error) -> Option<&'static str> {
         None

@@ -32,8 +32,6 @@ pub struct PgTag {
     statement_timeout: Setting,
     lock_timeout: Setting,
     strings_escape: bool,
-    /// What stands on it; a statement is prepared under one, and may mean something else under another.
-    search_path: Arc<str>,
     /// Somebody has used the connection unwatched.
     lent: bool,
     suspicion: Option<Suspicion>,
@@ -58,15 +56,11 @@ const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bi
     (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
     current_setting('standard_conforming_strings') = 'off', \
     quote_ident(coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
-        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema())), \
-    current_setting('search_path') \
+        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema())) \
     FROM pg_stat_get_activity(pg_backend_pid())";
 
-/// What must be known ahead of [`RESET`].
-const LEFT: &str = "SELECT current_setting('search_path'), \
-    EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema()), \
-    (SELECT count(*) FROM pg_prepared_statements WHERE NOT from_sql), \
-    (SELECT string_agg(format('DEALLOCATE %I', name), '; ') FROM pg_prepared_statements WHERE from_sql)";
+/// What ends the statements that were prepared in SQL.
+const PREPARED: &str = "SELECT string_agg(format('DEALLOCATE %I', name), '; ') FROM pg_prepared_statements WHERE from_sql";
 
 /// `DISCARD ALL` without what sqlx would not notice: the statements that it has prepared.
 const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; UNLISTEN *; \
@@ -123,7 +117,6 @@ impl Driver for Postgres {
                 suspicion: None,
                 meddled: OnceLock::new(),
                 schema: row.try_get::<Option<String>, _>(5)?.map(Into::into),
-                search_path: row.try_get::<String, _>(6)?.into(),
             })
         })
     }
@@ -192,21 +185,17 @@ impl Driver for Postgres {
         tag: &'c mut PgTag,
     ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
         Box::pin(async move {
-            let batch = format!("{LEFT}; {RESET}");
+            let batch = format!("{PREPARED}; {RESET}");
             let rows = connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?;
             let left = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-            let search_path: String = left.try_get(0)?;
-            let had_temporary: bool = left.try_get(1)?;
-            let prepared: i64 = left.try_get(2)?;
-            let deallocate: Option<String> = left.try_get(3)?;
+            let deallocate: Option<String> = left.try_get(0)?;
             tag.statement_timeout.set_back();
             tag.lock_timeout.set_back();
             if let Some(deallocate) = deallocate {
                 Self::batch(connection, deallocate.into()).await?;
             }
-            // Prepared while a name meant something else, or gone behind sqlx's back.
-            let cached = i64::try_from(connection.cached_statements_size()).unwrap_or(i64::MAX);
-            if had_temporary || search_path != *tag.search_path || prepared < cached {
+            // Some may be prepared while a name meant something else, whatever it means now, or gone behind sqlx's back.
+            if connection.cached_statements_size() > 0 {
                 connection.clear_cached_statements().await?;
             }
             Ok(Scrubbed::Reset)

@@ -64,16 +64,31 @@ impl Driver for Sqlite {
         // A shared cache, which is what sqlx makes of `:memory:`, ignores the busy timeout.
         let address = url.trim_start_matches("sqlite:").trim_start_matches("//");
         let (path, parameters) = address.split_once('?').unwrap_or((address, ""));
+        if path.is_empty() {
+            // SQLite makes of it a database of its own for each connection, which goes with it.
+            return Err(sqlx::Error::Configuration(
+                "the URL names no file: write `sqlite://name.db?mode=rwc`, or `sqlite::memory:` for a database in memory"
+                    .into(),
+            ));
+        }
         if path == ":memory:"
             || parameters
                 .split('&')
                 .any(|parameter| parameter == "mode=memory")
         {
-            return Ok(in_memory());
+            return Ok(in_memory(SqliteConnectOptions::new()));
         }
         Ok(options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full))
+    }
+
+    fn shared(options: SqliteConnectOptions) -> SqliteConnectOptions {
+        let name = options.get_filename();
+        if name.as_os_str().is_empty() || name == Path::new(":memory:") {
+            return in_memory(options);
+        }
+        options
     }
 
     fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>> {
@@ -339,10 +354,10 @@ const IN_MEMORY: &str = "/steadfast-in-memory-";
 
 /// A database in memory under a name of its own, which the connections of one pool share for as long as one
 /// of them is open.
-fn in_memory() -> SqliteConnectOptions {
+fn in_memory(options: SqliteConnectOptions) -> SqliteConnectOptions {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = format!("{IN_MEMORY}{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    SqliteConnectOptions::new()
+    options
         .filename(name)
         .vfs("memdb")
         .create_if_missing(true)

@@ -29,6 +29,14 @@ impl<DB: Database> Statement<DB> {
         self.sql.as_str()
     }
 
+    /// How many values are bound.
+    pub(crate) fn values(&self) -> usize {
+        match &self.arguments {
+            Ok(Some(arguments)) => sqlx::Arguments::len(arguments),
+            Ok(None) | Err(_) => 0,
+        }
+    }
+
     /// Without arguments the text goes out as it is, and may hold several statements.
     pub(crate) fn is_prepared(&self) -> bool {
         !matches!(self.arguments, Ok(None))

@@ -19,7 +19,7 @@ struct Code(u16, Category, Retry, AtCommit, Ends);
 
 /// Sorted by number. What is 2000 and above and below 3000 comes from client libraries and proxies.
 #[rustfmt::skip]
-const CODES: [Code; 102] = [
+const CODES: [Code; 103] = [
     Code(1015, Resource, Retry::Never, Unknown, Nothing),                            // ER_CANT_LOCK
     Code(1020, Conflict, Retry::Yes, RolledBack, Transaction),                       // ER_CHECKREAD: MariaDB's innodb_snapshot_isolation
     Code(1021, Resource, Retry::Never, Unknown, Nothing),                            // ER_DISK_FULL
@@ -55,6 +55,7 @@ const CODES: [Code; 102] = [
     Code(1143, Access, Retry::Never, Unknown, Nothing),                              // ER_COLUMNACCESS_DENIED_ERROR
     Code(1146, Programming, Retry::Never, Unknown, Nothing),                         // ER_NO_SUCH_TABLE
     Code(1152, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_ABORTING_CONNECTION
+    Code(1153, Data, Retry::Never, Unknown, Ends::Connection),                       // ER_NET_PACKET_TOO_LARGE
     Code(1158, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_NET_READ_ERROR
     Code(1159, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_NET_READ_INTERRUPTED
     Code(1160, Connection, Retry::Yes, Unknown, Ends::Connection),                   // ER_NET_ERROR_ON_WRITE

@@ -94,11 +94,20 @@ impl Verdict {
         }
     }
 
+    /// Whether this error leaves it open which question the connection's next answer belongs to. An error of the server's
+    /// own is an answer.
+    pub(crate) fn loses_step(self, error: &sqlx::Error) -> bool {
+        self.ends == Ends::Connection && !matches!(error, sqlx::Error::Database(_))
+    }
+
     /// Whether the server may have applied a statement that was answered by this error in autocommit.
     pub(crate) const fn leaves_doubt(self) -> bool {
         match self.category {
             Category::CommitUnknown => true,
-            Category::Capacity | Category::Conflict => false,
+            // Refused, whatever it takes along.
+            Category::Capacity | Category::Conflict | Category::Programming | Category::Data => {
+                false
+            }
             _ => matches!(self.ends, Ends::Connection),
         }
     }
@@ -119,6 +128,10 @@ pub(crate) fn verdict(error: &sqlx::Error) -> Verdict {
         },
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
             Verdict::lost(Category::Connection, Retry::Yes)
+        }
+        // sqlx's own words, of what it has prepared and not sent; an answer that will not come is waited for ever after.
+        sqlx::Error::Protocol(words) if words.starts_with("prepared statement expected") => {
+            Verdict::lost(Category::Programming, Retry::Never)
         }
         sqlx::Error::Protocol(_) => Verdict::lost(Category::Connection, Retry::Once),
         sqlx::Error::BeginFailed => Verdict::lost(Category::Internal, Retry::Never),

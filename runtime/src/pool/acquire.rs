@@ -31,8 +31,19 @@ impl<DB: Backend> SessionPool<DB> {
         let mut reconnect = Reconnect::new();
         let mut busy = Busy::until(until);
         let mut last = None;
+        let mut closing = pin!(self.shared.closing.notified());
+        // Registered before the look, so that no closing in between is missed.
+        closing.as_mut().enable();
         loop {
-            match timeout_at(until, self.link()).await {
+            if self.is_closed() {
+                return Err(closed());
+            }
+            let linked = timeout_at(until, self.link());
+            let linked = tokio::select! {
+                linked = linked => linked,
+                () = &mut closing => return Err(closed()),
+            };
+            match linked {
                 Ok(Ok((link, seat))) => {
                     // From the first connection on: before it there is nothing to maintain.
                     self.shared.keep_maintained();

@@ -218,7 +218,7 @@ impl<DB: Backend> PoolBuilder<DB> {
         };
         let options = match address {
             Address::Url(url) => address::parse::<DB>(&url)?,
-            Address::Options(options) => options,
+            Address::Options(options) => DB::shared(options),
         };
         let options = address::quiet(options);
         Ok(SessionPool::open(
@@ -234,6 +234,7 @@ impl<DB: Backend> PoolBuilder<DB> {
             max_connections,
             min_connections,
             acquire_timeout,
+            commit_timeout,
             ..
         } = self.settings;
         if self.standbys > 0 {
@@ -255,6 +256,12 @@ impl<DB: Backend> PoolBuilder<DB> {
         if acquire_timeout.is_zero() {
             return Err(wrong("an acquire timeout of 0 leaves no time to connect")
                 .with_help("use `acquire_timeout(Duration::from_secs(5))`"));
+        }
+        if commit_timeout.is_zero() {
+            return Err(
+                wrong("a commit timeout of 0 leaves no time to hear of a commit")
+                    .with_help("use `commit_timeout(Duration::from_secs(10))`"),
+            );
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ impl<DB: Backend> From<sqlx::Pool<DB>> for SessionPool<DB> {
             max_lifetime: limits.get_max_lifetime(),
             ..Settings::default()
         };
-        let options = quiet((*existing.connect_options()).clone());
+        let options = quiet(DB::shared((*existing.connect_options()).clone()));
         let pool = Self::open(options, settings.within_reach(), None, Watcher::default());
         if existing.is_closed() {
             pool.shared.refuse_work();

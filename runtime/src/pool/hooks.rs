@@ -100,7 +100,9 @@ impl Hooks {
 
     /// Deeper levels are undone, and what they have given with them.
     pub(super) fn forget(&mut self, entry: &Entry, depth: usize) {
-        let undone = self.waiting.extract_if(.., |(given_at, _)| *given_at > depth);
+        let undone = self
+            .waiting
+            .extract_if(.., |(given_at, _)| *given_at > depth);
         for (_, hook) in undone.collect::<Vec<_>>() {
             match hook {
                 Hook::Commit(task) => discard(entry, "on_commit", task),

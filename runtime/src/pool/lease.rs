@@ -41,14 +41,14 @@ use crate::operation::Operation;
 ///
 /// What is reset goes back to what it was when the connection was new: `after_connect` runs on it again.
 ///
-/// **Left**, because it harms nobody or nobody can see it: the statements that sqlx has prepared; on PostgreSQL loaded
-/// libraries, the seed of `random()`, custom settings (`SET my.name`) as an empty text, and a prepared two-phase transaction;
+/// **Left**, because it harms nobody or nobody can see it: on PostgreSQL what sqlx remembers of the types that a lease has
+/// looked up by name (do not use types that another `search_path` has put in place of others of that name), loaded libraries, the seed of `random()`, custom settings (`SET my.name`) as an empty text, and a prepared two-phase transaction;
 /// `LAST_INSERT_ID()`, `last_insert_rowid()` and their kind; on SQLite a preupdate hook, and a function or collation that
 /// took the place of another of that name.
 ///
 /// # Cost
-/// Taking it: nothing on PostgreSQL, one round trip on MySQL and MariaDB. Giving it back: two on PostgreSQL (with
-/// `after_connect` one more, and its own), five on MariaDB; SQLite some tens of microseconds.
+/// Taking it: nothing on PostgreSQL, one round trip on MySQL and MariaDB. Giving it back: three on PostgreSQL, one more where sqlx
+/// has prepared statements (and with `after_connect` one more, and its own), five on MariaDB; SQLite some tens of microseconds.
 ///
 /// # Cancellation
 /// A statement dropped on the lease leaves it as sqlx does; whatever is left in flight is ended with the lease.

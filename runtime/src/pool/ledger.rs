@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::SessionPool;
 use super::settings::RESOLVE_TIMEOUT;
-use crate::backend::Backend;
-use crate::error::{Category, Error, Integrity, Outcome, Phase};
-use crate::ledger::{Mark, Token, Trouble, forget, schema};
+use crate::backend::{Backend, Statement};
+use crate::error::{Category, Error, Integrity, Outcome, Phase, verdict};
+use crate::ledger::{Mark, TOKENS_CERTAIN, Token, Trouble, forget, schema};
 use crate::retry::Reconnect;
 
 impl<DB: Backend> SessionPool<DB> {
@@ -20,10 +20,11 @@ impl<DB: Backend> SessionPool<DB> {
     /// the same time, and a program that may not make tables where they are there.
     ///
     /// # Errors
-    /// Where they may not be made, or where the table there is another version's or may not be used.
+    /// Where they may not be made, or where the table there is another version's, may not be used, or could not tell one commit
+    /// from another.
     ///
     /// # Cost
-    /// Four round trips where they are there, nine otherwise.
+    /// Six round trips where they are there, eleven otherwise.
     ///
     /// # Cancellation
     /// A table is made or is not.
@@ -40,31 +41,52 @@ impl<DB: Backend> SessionPool<DB> {
         Err(made.err().filter(|_| is_missing).unwrap_or(error))
     }
 
-    /// Writes a token and reads it.
+    /// Writes a token, reads it, is refused when it writes it again, and finds it gone once that is undone.
     async fn try_ledger(&self) -> Result<(), Error> {
         let token = Token::fresh();
+        let note = || AssertSqlSafe(token.note(DB::DIALECT, Mark::Fenced));
+        let question = || AssertSqlSafe(token.ask(DB::DIALECT));
         let mut session = self.begin().await?;
-        let note = AssertSqlSafe(token.note(DB::DIALECT, Mark::Fenced));
-        let mut tried = sqlx::Executor::execute(&mut session, note).await.map(drop);
-        if tried.is_ok() {
-            let question = AssertSqlSafe(token.ask(DB::DIALECT));
-            tried = sqlx::Executor::fetch_one(&mut session, question)
-                .await
-                .map(drop);
-        }
+        let tried = async {
+            sqlx::Executor::execute(&mut session, note()).await?;
+            sqlx::Executor::fetch_one(&mut session, question()).await?;
+            Ok(sqlx::Executor::execute(&mut session, note()).await.err())
+        };
+        let tried = tried.await;
         session.rollback().await?;
-        tried.map_err(|error| match Trouble::of::<DB>(&error) {
+        let again = tried.map_err(|error| match Trouble::of::<DB>(&error) {
             Some(trouble) => trouble.explain(error).with_outcome(Outcome::RolledBack),
             None => Error::from_driver(error, Phase::Body).with_outcome(Outcome::RolledBack),
-        })
+        })?;
+        match again.map(|error| Error::from_driver(error, Phase::Body)) {
+            Some(error) if error.category() == Category::Integrity(Integrity::Unique) => {}
+            Some(error) => return Err(error),
+            None => return Err(unfit("the table `steadfast_ledger` takes a token twice")),
+        }
+        let left = sqlx::Executor::fetch_optional(self, question()).await?;
+        if left.is_some() {
+            return Err(unfit(
+                "the table `steadfast_ledger` keeps what was rolled back",
+            ));
+        }
+        Ok(())
     }
 
-    /// Deletes the tokens in the ledger that are older. A pool that verifies commits does so by itself
+    /// Deletes the tokens in the ledger that are older, a day at least. A pool that verifies commits does so by itself
     /// once an hour for those older than a week.
     ///
     /// # Errors
-    /// Those of any statement.
+    /// `Programming` for less than a day: whoever asks for a commit must find its token for so long, or would be told that
+    /// the work is not there. Those of any statement.
     pub async fn forget_tokens(&self, older_than: Duration) -> Result<(), Error> {
+        if older_than < TOKENS_CERTAIN {
+            return Err(Error::new(
+                Category::Programming,
+                Phase::Body,
+                "tokens of less than a day may still be asked for",
+            )
+            .with_help("use `forget_tokens(Duration::from_hours(24))` or more"));
+        }
         self.send(forget(DB::DIALECT, older_than)).await
     }
 
@@ -98,19 +120,43 @@ impl<DB: Backend> SessionPool<DB> {
     }
 
     async fn ask_once(&self, token: &Token) -> Result<Outcome, Error> {
-        match self.send(token.note(DB::DIALECT, Mark::Fenced)).await {
-            // It was not there, and from here on it cannot be.
-            Ok(()) => return Ok(Outcome::RolledBack),
-            Err(error) if error.category() == Category::Integrity(Integrity::Unique) => {}
-            Err(error) => return Err(error),
-        }
+        let note = token.note(DB::DIALECT, Mark::Fenced);
         let question = AssertSqlSafe(token.ask(DB::DIALECT));
-        let row = sqlx::Executor::fetch_one(self, question).await?;
+        let row = if self.is_closed() {
+            // A pool that closes takes no new work, and waits for this.
+            let mut connection = DB::connect(self.shared.links.manager().line.options()).await?;
+            match DB::batch(&mut connection, note.into()).await {
+                Ok(()) => return Ok(Outcome::RolledBack),
+                Err(error) if is_there(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let row = DB::fetch_optional(&mut connection, Statement::of(question)).await?;
+            row.ok_or(sqlx::Error::RowNotFound)?
+        } else {
+            match sqlx::Executor::execute(self, AssertSqlSafe(note)).await {
+                // It was not there, and from here on it cannot be.
+                Ok(_) => return Ok(Outcome::RolledBack),
+                Err(error) if is_there(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            sqlx::Executor::fetch_one(self, question).await?
+        };
         Ok(match DB::first_number(&row)? {
             1 => Outcome::Committed,
             _ => Outcome::RolledBack,
         })
     }
+}
+
+/// Whether somebody has written the token already.
+fn is_there(error: &sqlx::Error) -> bool {
+    verdict(error).category == Category::Integrity(Integrity::Unique)
+}
+
+fn unfit(what: &'static str) -> Error {
+    Error::new(Category::Programming, Phase::Body, what).with_help(
+        "drop it where nobody needs it, and make it with the SQL of `SessionPool::SCHEMA`",
+    )
 }
 
 impl Error {
@@ -120,7 +166,7 @@ impl Error {
     /// # Guarantee
     /// `Committed` and `RolledBack` are certain, whoever asks and however often: once it was found not to be there, a
     /// commit never will be. `Unknown` where the server still cannot answer, where a token is not there that is older than a
-    /// week (see [`forget_tokens`](SessionPool::forget_tokens)), and where the session could have committed a
+    /// day (see [`forget_tokens`](SessionPool::forget_tokens)), and where the session could have committed a
     /// part of its work by itself (a procedure on MySQL, a lent connection) and the commit was not applied. An error that
     /// is not in doubt answers what it has. `pool` must reach the database of the call.
     ///

@@ -7,6 +7,7 @@ use super::lease::Lease;
 use crate::backend::{Backend, Dialect, Driver};
 use crate::error::{Category, Error, Outcome, Phase, Summary};
 use crate::operation::Operation;
+use crate::shield::scan;
 
 /// What migrations are counted as.
 static MIGRATE: Operation = Operation::new("steadfast::migrate");
@@ -84,8 +85,12 @@ fn failed<DB: Driver>(migrator: &Migrator, error: MigrateError) -> Error {
                 || version.to_string(),
                 |migration| format!("{version} ({})", migration.description),
             );
+            // One that commits in its midst is none.
+            let is_transaction = migration.is_some_and(|migration| {
+                !migration.no_tx && scan(DB::DIALECT, migration.sql.as_str(), false).is_none()
+            });
             let is_whole = DB::DIALECT != Dialect::MySql
-                && migration.is_some_and(|migration| !migration.no_tx)
+                && is_transaction
                 && matches!(source, sqlx::Error::Database(_));
             let (outcome, fate) = if is_whole {
                 (

@@ -156,7 +156,9 @@ impl State {
             {
                 inner.set_outcome(outcome);
             }
-            if self.begin.access == Access::Read && inner.category() == Category::ReadOnly {
+            // 1792 is MySQL's word for it, in a transaction that only reads.
+            let is_refused = inner.category() == Category::ReadOnly || inner.code() == Some("1792");
+            if self.begin.access == Access::Read && is_refused {
                 inner.set_category(Category::Programming);
                 inner.set_help(
                     "the session is `read_only`: write in another, or take that word away",

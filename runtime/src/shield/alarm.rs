@@ -28,7 +28,11 @@ impl Alarm {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let here = Handle::current().id();
-        if self.set.as_ref().is_none_or(|(runtime, _)| *runtime != here) {
+        if self
+            .set
+            .as_ref()
+            .is_none_or(|(runtime, _)| *runtime != here)
+        {
             self.set = Some((here, Box::pin(sleep_until(self.at))));
         }
         match &mut self.set {

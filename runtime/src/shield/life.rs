@@ -86,6 +86,16 @@ enum Flight {
     Unwatched,
 }
 
+/// What errors have shown of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Sound,
+    /// It must not serve anybody else.
+    Ended,
+    /// Its answers may belong to other questions.
+    OutOfStep,
+}
+
 /// What never changes in a session's life.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
@@ -109,8 +119,7 @@ pub(crate) struct Life {
     fate: Option<Outcome>,
     /// What is true of the work where the connection is lost ahead of COMMIT.
     if_lost: Outcome,
-    /// An error has shown that the connection must not serve anybody else.
-    connection_ended: bool,
+    link: Link,
 }
 
 impl Life {
@@ -128,7 +137,7 @@ impl Life {
             levels: Levels::default(),
             fate: None,
             if_lost: Outcome::NotSent,
-            connection_ended: false,
+            link: Link::Sound,
         }
     }
 
@@ -141,6 +150,11 @@ impl Life {
             State::Done(outcome) => Some(outcome),
             _ => None,
         }
+    }
+
+    /// The same where the end is not known yet: what is certain by now.
+    pub(crate) fn outcome_by_now(&self) -> Outcome {
+        self.outcome().or(self.fate).unwrap_or(self.if_lost)
     }
 
     /// How many savepoints the running body is inside of.
@@ -169,12 +183,12 @@ impl Life {
 
     /// Whether the connection must be closed whatever the rollback proves.
     pub(crate) fn has_connection_ended(&self) -> bool {
-        self.connection_ended
+        self.link != Link::Sound
     }
 
-    /// An answer has shown that the connection is no more, or out of step: nothing that it says from here on is proof.
-    pub(crate) fn connection_ended(&mut self) {
-        self.connection_ended = true;
+    /// Question and answer may not belong together any more: nothing that the server says from here on is proof.
+    pub(crate) fn out_of_step(&mut self) {
+        self.link = Link::OutOfStep;
     }
 
     pub(crate) fn is_rollback_only(&self) -> bool {
@@ -246,7 +260,6 @@ impl Life {
     pub(crate) fn lent(&mut self) {
         self.statement_sent();
         self.flight = Flight::Unwatched;
-        self.if_lost = Outcome::Unknown;
     }
 
     pub(crate) fn statement_polled(&mut self) {
@@ -286,7 +299,9 @@ impl Life {
             Ends::Level => self.levels.doom_latest(error()),
             Ends::Transaction => self.doom_session(error()),
             Ends::Connection => {
-                self.connection_ended = true;
+                if self.link == Link::Sound {
+                    self.link = Link::Ended;
+                }
                 self.doom_session(error());
             }
         }
@@ -421,7 +436,7 @@ impl Life {
     }
 
     pub(crate) fn rolled_back(&mut self, proven: bool) {
-        let proven = proven && !self.connection_ended;
+        let proven = proven && self.link != Link::OutOfStep;
         let outcome = if proven {
             Outcome::RolledBack
         } else {

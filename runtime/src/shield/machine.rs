@@ -113,18 +113,17 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.watched(Span::none(), false)
     }
 
-    fn watched(
-        &mut self,
-        span: Span,
-        in_parts: bool,
-    ) -> (&mut DB::Connection, Observer<'_, DB>) {
+    fn watched(&mut self, span: Span, in_parts: bool) -> (&mut DB::Connection, Observer<'_, DB>) {
         let Place::Here(carrier) = &mut self.place else {
             unreachable!("an active session has its connection at hand")
         };
         let Wire {
             connection, tag, ..
         } = carrier.wire();
-        (connection, Observer::new(&mut self.life, tag, span, in_parts))
+        (
+            connection,
+            Observer::new(&mut self.life, tag, span, in_parts),
+        )
     }
 
     /// The same for a statement whose text is known.
@@ -173,9 +172,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.place = answer.carrier.map_or(Place::Nowhere, Place::Here);
         let result = answer.result;
         if let Err(error) = &result
-            && verdict(error).ends == Ends::Connection
+            && verdict(error).loses_step(error)
         {
-            self.life.connection_ended();
+            self.life.out_of_step();
         }
         match (control, &result) {
             (Control::Open, Ok(_)) => self.life.opened(),
@@ -209,7 +208,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 // What somebody has committed behind our back the ledger cannot know.
                 self.is_noted &= !DB::transaction_gone(error);
                 // In which transaction that was the rollback will tell.
-                self.is_unproven = DB::in_failed_transaction(error) && self.life.witness().is_some();
+                self.is_unproven =
+                    DB::in_failed_transaction(error) && self.life.witness().is_some();
                 if !self.is_unproven {
                     let fate = self.fate(error, closed);
                     self.life.fated(fate);

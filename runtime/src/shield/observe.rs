@@ -69,6 +69,9 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         } else {
             verdict.ends
         };
+        if verdict.loses_step(&error) {
+            self.life.out_of_step();
+        }
         // A lock that somebody else holds has refused the first part, if none has answered.
         let was_refused = DB::is_busy(&error) && !has_answered;
         if verdict.leaves_doubt()

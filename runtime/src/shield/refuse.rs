@@ -12,8 +12,21 @@ pub(crate) fn refuse<DB: Driver>(
     statement: &Statement<DB>,
     in_transaction: bool,
 ) -> Result<(), sqlx::Error> {
+    let values = statement.values();
+    if values > MOST_VALUES {
+        let error = Error::new(
+            Category::Programming,
+            Phase::Body,
+            format!("the statement was not sent: it binds {values} values"),
+        )
+        .with_help("65535 is the most that a statement takes; send it in parts, or bind arrays");
+        return Err(error.into());
+    }
     judge::<DB>(statement.text(), in_transaction, statement.is_prepared())
 }
+
+/// Both protocols count them in 16 bits.
+const MOST_VALUES: usize = 65_535;
 
 /// The same for a text that is prepared or described only: `SQLite` obeys some of its settings as soon as it compiles
 /// them.

@@ -224,6 +224,37 @@ async fn a_temporary_table_that_hid_another_leaves_no_plan() {
     assert_eq!((rows.len(), pool.stats().opened), (10, 1));
 }
 
+/// The same where the name means what it did when the lease is given back.
+#[tokio::test]
+async fn nor_does_a_search_path_that_was_set_right_again() {
+    let place = Place::new().await;
+    let pool = place.pool(1).await;
+    for (all, set, reset) in [
+        (
+            "SELECT * FROM accounts ORDER BY id",
+            "SET search_path = aside",
+            "RESET search_path",
+        ),
+        (
+            "SELECT * FROM accounts ORDER BY id LIMIT 10",
+            "BEGIN; SET LOCAL search_path = aside",
+            "ROLLBACK",
+        ),
+    ] {
+        let mut lease = pool.acquire().await.unwrap();
+        lease
+            .execute("CREATE SCHEMA IF NOT EXISTS aside; CREATE TABLE IF NOT EXISTS aside.accounts (id text, third text)")
+            .await
+            .unwrap();
+        lease.execute(set).await.unwrap();
+        sqlx::query(all).fetch_all(&mut *lease).await.unwrap();
+        lease.execute(reset).await.unwrap();
+        pool.release(lease).await.unwrap();
+        let rows: Vec<(i64, i64)> = sqlx::query_as(all).fetch_all(&pool).await.unwrap();
+        assert_eq!((rows.len(), pool.stats().opened), (10, 1), "{set}");
+    }
+}
+
 /// Neither side's log gets a warning for a lease that left nothing.
 #[tokio::test]
 async fn a_clean_lease_is_silent() {

@@ -189,14 +189,14 @@ impl<DB: Backend> Custody<DB> {
         };
         match timeout_at(until, self.roll_back()).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => self.machine.life.outcome().unwrap_or(Outcome::NotSent),
+            Err(_elapsed) => self.machine.life.outcome_by_now(),
         }
     }
 
     /// Ends the session without its work. Where there is no runtime that is left to the reaper.
     pub(crate) async fn roll_back(&mut self) -> Outcome {
         if self.machine.holds_connection() && Handle::try_current().is_err() {
-            return self.machine.life.outcome().unwrap_or(Outcome::NotSent);
+            return self.machine.life.outcome_by_now();
         }
         self.entry.reached(SessionStage::Ending);
         self.machine.roll_back().await;

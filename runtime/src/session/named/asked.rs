@@ -53,6 +53,30 @@ impl Asked {
                 ));
             }
         }
+        for (longer, shorter) in [(0, 1), (0, 2), (2, 1)] {
+            let ((name, limit), (other, of)) = (limits[longer], limits[shorter]);
+            if let (Some(limit), Some(of)) = (limit, of)
+                && of > limit
+            {
+                return Some(refused(
+                    format!(
+                        "`{other}` of {of:?} is longer than `{name}` of {limit:?}, which ends first"
+                    ),
+                    "lower the one or raise the other",
+                ));
+            }
+        }
+        if let (Some(limit), Some(within)) =
+            (self.timeout, policy.and_then(|policy| policy.time_limit()))
+            && within > limit
+        {
+            return Some(refused(
+                format!(
+                    "`within` of {within:?} is longer than `timeout` of {limit:?}, which ends all attempts"
+                ),
+                "lower the one or raise the other",
+            ));
+        }
         if DB::DIALECT == Dialect::Sqlite
             && let Some(level) = self
                 .isolation
@@ -66,6 +90,12 @@ impl Asked {
             ));
         }
         let unknown = policy.map(|policy| policy.unknown()).unwrap_or_default();
+        if unknown.repeat && policy.is_some_and(|policy| policy.max_attempts() == 1) {
+            return Some(refused(
+                "`idempotent` is about a second attempt, and this policy makes one alone",
+                "let it make more, or take the word away",
+            ));
+        }
         if self.autocommit {
             if self.isolation.is_some() {
                 return Some(refused(

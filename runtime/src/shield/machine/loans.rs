@@ -18,6 +18,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.lent = Some(lending::depth::<DB>(&wire.connection));
         self.was_lent = true;
         DB::lends(&mut wire.tag);
+        if DB::LENDS_IN_SAVEPOINT || DB::may_be_open(&wire.tag) {
+            // Words that nobody has seen may end the transaction.
+            self.life.statement_hides();
+        }
         &mut wire.connection
     }
 

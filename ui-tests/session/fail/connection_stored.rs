@@ -1,0 +1,17 @@
+use sqlx::PgConnection;
+use steadfast::with_session;
+
+struct Repository<'a> {
+    connection: Option<&'a mut PgConnection>,
+}
+
+#[with_session]
+async fn open<'a>(
+    connection: &mut PgConnection,
+    repository: &mut Repository<'a>,
+) -> Result<(), sqlx::Error> {
+    repository.connection = Some(connection);
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use steadfast::{Error, PgSessionPool};
+
+async fn archive(pool: &PgSessionPool) -> Result<(), Error> {
+    let mut session = pool.begin().await?;
+    let connection = session.raw().await?;
+    tokio::spawn(async move { sqlx::query("DELETE FROM orders").execute(connection).await });
+    session.commit().await
+}
+
+fn main() {}

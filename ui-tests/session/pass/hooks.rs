@@ -2,7 +2,11 @@
 
 use steadfast::{Error, Outcome, PgSession, PgSessionPool, with_session};
 
-async fn tell(_customer: String) -> Result<(), std::io::Error> {
+async fn tell(customer: String) -> Result<(), std::fmt::Error> {
+    tokio::task::yield_now().await;
+    if customer.is_empty() {
+        return Err(std::fmt::Error);
+    }
     Ok(())
 }
 

@@ -44,6 +44,7 @@ each_server! {
         Ok(session.attempt())
     }
 
+    /// Trap 9: the verification of a commit itself guesses.
     #[tokio::test]
     async fn with_verify_commit_every_call_answers_right() {
         let (place, proxy, pool) = set_up().await;
@@ -70,6 +71,7 @@ each_server! {
         assert_eq!(place.open_transactions().await, 0);
     }
 
+    /// Trap 8: a commit in doubt is treated as transient.
     #[tokio::test]
     async fn without_it_every_call_is_in_doubt_and_none_is_repeated() {
         let (place, proxy, pool) = set_up().await;

@@ -1,3 +1,4 @@
+// Trap 16: an after-commit hook uses the finished transaction.
 use steadfast::PgSessionPool;
 
 async fn order(pool: &PgSessionPool) -> Result<(), steadfast::Error> {

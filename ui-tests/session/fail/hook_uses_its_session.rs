@@ -1,3 +1,4 @@
+// Trap 16: an after-commit hook uses the finished transaction.
 use steadfast::{PgSession, with_session};
 
 #[with_session]

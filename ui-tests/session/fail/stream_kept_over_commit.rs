@@ -1,3 +1,4 @@
+// Trap 23: a stream or a session outlives its transaction.
 use futures_core::Stream;
 use steadfast::{Error, PgSessionPool};
 

@@ -2,6 +2,7 @@
 
 mod close;
 mod drops;
+mod inner;
 mod levels;
 mod misbehaving;
 mod runtimes;

@@ -215,6 +215,7 @@ mod forgotten {
             Ok(())
         }
 
+        /// Trap 21: a health check hangs through a failover.
         #[tokio::test]
         async fn ten_idle_connections_that_are_silent_cost_one_wait() {
             let place = Place::new().await;

@@ -37,6 +37,7 @@ mod of_one_kind {
     use crate::support::{mysql, postgres, private, sqlite};
 
     /// Two databases on one connection: the lock of the second is held by somebody else.
+    /// Trap 11: the driver sends a statement again by itself.
     #[tokio::test]
     async fn sqlite_a_text_whose_first_part_has_run_is_not_sent_again() {
         let place = sqlite::Place::new().await;

@@ -44,4 +44,5 @@ mod seeing;
 mod sqlite;
 mod sqlite_waits;
 mod strangers;
+mod traps;
 mod trickle;

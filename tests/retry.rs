@@ -22,6 +22,7 @@ each_database! {
         Err(transient())
     }
 
+    /// Trap 26: "attempts" and "retries" are confused.
     #[tokio::test]
     async fn max_counts_attempts() {
         let place = Place::new().await;
@@ -49,6 +50,7 @@ each_database! {
         if attempt < 3 { Err(transient()) } else { Ok(attempt) }
     }
 
+    /// Trap 1: the retry runs inside the transaction that failed.
     #[tokio::test]
     async fn an_attempt_starts_from_a_clean_transaction() {
         let place = Place::new().await;
@@ -194,6 +196,7 @@ each_database! {
         note(session, 2, "taken").await
     }
 
+    /// Trap 14: everything is retried.
     #[tokio::test]
     async fn on_widens_what_is_retried() {
         let place = Place::new().await;
@@ -276,6 +279,7 @@ each_database! {
         Err(transient())
     }
 
+    /// Trap 1: the retry runs inside the transaction that failed.
     #[tokio::test]
     async fn the_old_session_is_over_before_the_wait() {
         let place = Place::new().await;
@@ -317,6 +321,7 @@ each_database! {
         if session.attempt() < 3 { Err(transient()) } else { Ok((session.attempt(), a)) }
     }
 
+    /// Trap 13: state captured by a failed attempt leaks into the next.
     #[tokio::test]
     async fn each_attempt_gets_clones_of_the_arguments() {
         let place = Place::new().await;
@@ -351,6 +356,7 @@ each_database! {
         inner(&mut *session, runs).await
     }
 
+    /// Trap 15: nested retries multiply.
     #[tokio::test]
     async fn inside_a_callers_session_retry_is_inert() {
         let place = Place::new().await;
@@ -426,6 +432,8 @@ each_database! {
         if domain { Err(sqlx::Error::RowNotFound) } else { Err(sqlx::Error::PoolTimedOut) }
     }
 
+    /// Trap 12: wrapping an error hides that it is retryable.
+    /// Trap 14: everything is retried.
     #[tokio::test]
     async fn a_wrapped_error_stays_retryable_and_a_domain_error_is_none() {
         let place = Place::new().await;
@@ -533,6 +541,7 @@ mod servers {
             Ok(())
         }
 
+        /// Trap 8: a commit in doubt is treated as transient.
         #[tokio::test]
         async fn an_unknown_outcome_is_never_retried() {
             let place = Place::new().await;
@@ -589,6 +598,7 @@ mod servers {
             Ok(())
         }
 
+        /// Trap 11: the driver sends a statement again by itself.
         #[tokio::test]
         async fn a_statement_on_the_pool_that_may_have_run_is_not_retried() {
             let place = Place::new().await;

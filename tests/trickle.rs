@@ -279,6 +279,7 @@ each_server! {
         all
     }
 
+    /// Trap 18: cancellation leaks a connection or a transaction.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn dropped_at_any_byte_a_transfer_is_whole_or_nothing() {
         let figures = every_point(true).await;

@@ -68,6 +68,7 @@ each_database! {
         Ok(())
     }
 
+    /// Trap 17: an early `return`, `?` or timeout commits.
     #[tokio::test]
     async fn in_the_body() {
         let place = Place::new().await;
@@ -130,6 +131,7 @@ each_database! {
         Ok(())
     }
 
+    /// Trap 17: an early `return`, `?` or timeout commits.
     #[tokio::test]
     async fn commit_is_not_sent_after_it() {
         let place = Place::new().await;

@@ -27,6 +27,7 @@ each_database! {
         Ok(())
     }
 
+    /// Trap 4: an error is swallowed, then the work is committed.
     #[tokio::test]
     async fn a_swallowed_error() {
         let place = Place::new().await;

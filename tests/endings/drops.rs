@@ -76,6 +76,7 @@ each_database! {
     }
 
     /// BEGIN, each statement, COMMIT: wherever a poll may end.
+    /// Trap 18: cancellation leaks a connection or a transaction.
     #[tokio::test]
     async fn at_every_poll_the_work_is_whole_or_nothing() {
         let place = Place::new().await;
@@ -175,6 +176,7 @@ each_database! {
     }
 
     /// `timeout` and `select!` are what drops futures in practice; `abort` drops them on another thread.
+    /// Trap 24: a client that disconnects drops the handler half-way.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_aborted_task_is_rolled_back() {
         let place = Place::new().await;

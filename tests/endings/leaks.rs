@@ -22,6 +22,7 @@ each_database! {
         Err(transient())
     }
 
+    /// Trap 18: cancellation leaks a connection or a transaction.
     #[tokio::test]
     async fn statements_hold_no_slot_and_keep_nothing() {
         let place = Place::new().await;

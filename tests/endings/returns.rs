@@ -36,6 +36,7 @@ each_database! {
         unreachable!("the account holds 1000")
     }
 
+    /// Trap 17: an early `return`, `?` or timeout commits.
     #[tokio::test]
     async fn a_question_mark_rolls_back() {
         let place = Place::new().await;
@@ -57,6 +58,7 @@ each_database! {
         anyhow::bail!("no money for strangers")
     }
 
+    /// Trap 3: a failure that is not an error commits.
     #[tokio::test]
     async fn an_error_of_the_callers_own_rolls_back() {
         let place = Place::new().await;
@@ -83,6 +85,7 @@ each_database! {
         Ok(2)
     }
 
+    /// Trap 17: an early `return`, `?` or timeout commits.
     #[tokio::test]
     async fn an_early_return_ends_like_a_late_one() {
         let place = Place::new().await;

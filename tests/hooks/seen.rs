@@ -105,18 +105,46 @@ impl Seen {
     }
 }
 
-/// A line of a table.
-pub fn line(database: &str, way: &str, ran: Ran, kept: i64) -> String {
-    let outcome = ran.outcome.map_or("-", Outcome::as_str);
-    format!(
-        "{database:9} | {way:58} | {:>9} | {:>11} | {:>6} | {outcome:11} | {kept:>4}",
-        ran.commit, ran.rollback, ran.end
-    )
+/// Way of ending × which hook ran × how often × what it was told × how many rows are there.
+pub struct Table {
+    database: &'static str,
+    lines: Vec<String>,
+    wrong: Vec<String>,
 }
 
-pub fn head() -> String {
-    format!(
-        "{:9} | {:58} | on_commit | on_rollback | on_end | {:11} | {:>4}",
-        "database", "way of ending", "it was told", "rows"
-    )
+impl Table {
+    pub fn of(database: &'static str) -> Self {
+        Self {
+            database,
+            lines: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// What was seen, with the rows that are there, beside what should be.
+    pub fn row(&mut self, way: &str, seen: &Seen, rows: i64, expected: (Ran, i64)) {
+        let ran = seen.ran();
+        let outcome = ran.outcome.map_or("-", Outcome::as_str);
+        let line = format!(
+            "{:9} | {way:58} | {:>9} | {:>11} | {:>6} | {outcome:11} | {rows:>4}",
+            self.database, ran.commit, ran.rollback, ran.end
+        );
+        if (ran, rows) != expected {
+            let all = seen.all();
+            self.wrong.push(format!(
+                "{line}\n  expected {expected:?}; in order: {all:?}"
+            ));
+        }
+        self.lines.push(line);
+    }
+
+    /// Prints it, and fails where a cell is wrong.
+    pub fn show(self) {
+        let head = format!(
+            "{:9} | {:58} | on_commit | on_rollback | on_end | {:11} | rows",
+            "database", "way of ending", "it was told"
+        );
+        println!("{head}\n{}", self.lines.join("\n"));
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
 }

@@ -1,8 +1,9 @@
 //! What only a server does: it goes, or its answer to COMMIT does.
 
 each_server! {
-    use crate::hooks::seen::{Ran, Seen, head, line};
-    use steadfast::{Category, Error, Outcome, with_session};
+    use crate::hooks::seen::{Ran, Seen, Table};
+    use std::time::Duration;
+    use steadfast::{Category, Error, Outcome, RetryPolicy, retry, with_session};
     use xtask::proxy::{Fault, Proxy};
 
     #[with_session]
@@ -32,13 +33,33 @@ each_server! {
         Ok(lost?)
     }
 
+    /// By another connection, and the body does not notice.
+    #[with_session]
+    async fn is_ended(session: &mut Session, seen: &Seen, place: &Place) -> Result<(), Error> {
+        seen.watch(session);
+        note(session, 1).await?;
+        let id: i64 = sqlx::query_scalar(WHICH).fetch_one(&mut *session).await?;
+        place.kill(&[id]).await;
+        Ok(())
+    }
+
+    #[with_session]
+    #[retry(policy = policy)]
+    async fn retried(session: &mut Session, policy: RetryPolicy, seen: &Seen) -> Result<(), Error> {
+        seen.watch(session);
+        let attempt = i64::from(session.attempt());
+        note(session, attempt).await?;
+        Ok(())
+    }
+
     #[tokio::test]
     async fn every_way_of_losing_the_server() {
         let place = Place::new().await;
-        let (mut lines, mut wrong) = (Vec::new(), Vec::new());
+        let mut table = Table::of(NAME);
         for (what, expected, rows) in [
             ("the server is lost in the body", Ran::rolled_back(Outcome::NotSent), 0),
             ("the server is lost in the body, swallowed", Ran::rolled_back(Outcome::NotSent), 0),
+            ("the server ends the connection ahead of COMMIT", Ran::ended(Outcome::Unknown), 0),
             ("COMMIT never came", Ran::ended(Outcome::Unknown), 0),
             ("COMMIT was applied, its answer is lost", Ran::ended(Outcome::Unknown), 1),
             ("deadline in COMMIT, the answer comes later", Ran::committed(Outcome::Committed), 1),
@@ -56,6 +77,9 @@ each_server! {
                 }
                 "the server is lost in the body, swallowed" => {
                     loses_its_server(&pool, &seen, &proxy, true).await.unwrap_err();
+                }
+                "the server ends the connection ahead of COMMIT" => {
+                    is_ended(&pool, &seen, &place).await.unwrap_err();
                 }
                 "COMMIT never came" => {
                     commit(Fault::CutBefore);
@@ -81,17 +105,43 @@ each_server! {
                     if what.ends_with("later") { proxy.resume() } else { assert!(proxy.cut() > 0) }
                 }
             }
-            let ran = seen.settled(&pool).await;
+            quiet(&pool).await;
             place.has_open(0).await;
-            let kept = place.count("notes").await;
-            let line = line(NAME, what, ran, kept);
-            if ran != expected || kept != rows {
-                wrong.push(format!("{line}\n  expected {expected:?}, rows {rows}; in order: {:?}", seen.all()));
-            }
-            lines.push(line);
+            table.row(what, &seen, place.count("notes").await, (expected, rows));
             sqlx::raw_sql("DELETE FROM notes").execute(&place.plain).await.unwrap();
         }
-        println!("{}\n{}", head(), lines.join("\n"));
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        table.show();
+    }
+
+    /// What the policy says about a commit in doubt decides what the hooks are told, and how often.
+    #[tokio::test]
+    async fn every_way_of_losing_an_answer() {
+        let place = Place::new().await;
+        place.pool(1).await.install().await.unwrap();
+        let mut table = Table::of(NAME);
+        let (verified, idempotent) = (RetryPolicy::immediate().verify_commit(), RetryPolicy::immediate().idempotent());
+        let twice = |undone| Ran { rollback: undone, end: 2, ..Ran::committed(Outcome::Committed) };
+        for (what, fault, policy, expected, rows) in [
+            ("COMMIT was applied, verified", Fault::CutAnswer, verified, Ran::committed(Outcome::Committed), 1),
+            ("COMMIT never came, verified", Fault::CutBefore, verified.max(1), Ran::rolled_back(Outcome::RolledBack), 0),
+            ("COMMIT never came, verified and retried: two attempts", Fault::CutBefore, verified, twice(1), 1),
+            ("COMMIT was applied, idempotent: two attempts", Fault::CutAnswer, idempotent, twice(0), 2),
+            ("COMMIT never came, idempotent: two attempts", Fault::CutBefore, idempotent, twice(0), 1),
+            ("COMMIT is never answered, retried: one attempt", Fault::HoldAnswer, RetryPolicy::immediate(), Ran::ended(Outcome::Unknown), 1),
+        ] {
+            let proxy = Proxy::before(&place.url).unwrap();
+            let limit = Duration::from_millis(250);
+            let pool = Pool::builder().primary(proxy.url()).max_connections(2).commit_timeout(limit).connect().await.unwrap();
+            proxy.on(|sent| sent.runs("COMMIT"), fault);
+            let seen = Seen::default();
+            let answer = retried(&pool, policy, &seen).await;
+            assert_eq!(answer.is_ok(), expected.commit == 1, "{what}: {answer:?}");
+            assert_eq!(proxy.fired(), 1, "{what}");
+            quiet(&pool).await;
+            place.has_open(0).await;
+            table.row(what, &seen, place.count("notes").await, (expected, rows));
+            sqlx::raw_sql("DELETE FROM notes").execute(&place.plain).await.unwrap();
+        }
+        table.show();
     }
 }

@@ -1,7 +1,8 @@
-//! Every way of ending, and which hooks it runs: `cargo test --test steadfast hooks::table -- --nocapture`.
+//! Every way in which a body may end, and which hooks that runs. Inner calls, attempts and commits that fail are in
+//! `inner`, lost servers in `servers`; all of it: `cargo test --test steadfast every_way -- --nocapture`.
 
 each_database! {
-    use crate::hooks::seen::{Ran, Seen, head, line};
+    use crate::hooks::seen::{Ran, Seen, Table};
     use std::time::Duration;
     use steadfast::{Category, Error, Outcome, with_session};
 
@@ -94,29 +95,19 @@ each_database! {
         body(session, way, seen).await
     }
 
-    struct Table {
-        lines: Vec<String>,
-        wrong: Vec<String>,
-    }
-
-    impl Table {
-        async fn row(&mut self, place: &Place, pool: &Pool, way: &str, seen: &Seen, expected: Ran, rows: i64) {
-            let (ran, kept) = (seen.settled(pool).await, place.count("notes").await);
-            let line = line(NAME, way, ran, kept);
-            if ran != expected || kept != rows {
-                self.wrong.push(format!("{line}\n  expected {expected:?}, rows {rows}; in order: {:?}", seen.all()));
-            }
-            self.lines.push(line);
-            sqlx::raw_sql("DELETE FROM notes").execute(&place.plain).await.unwrap();
-            assert_eq!(place.open_transactions().await, 0);
-        }
+    /// Adds a line once nobody holds anything, and clears the table of the database for the next.
+    async fn row(table: &mut Table, place: &Place, pool: &Pool, way: &str, seen: &Seen, expected: Ran, rows: i64) {
+        quiet(pool).await;
+        table.row(way, seen, place.count("notes").await, (expected, rows));
+        sqlx::raw_sql("DELETE FROM notes").execute(&place.plain).await.unwrap();
+        assert_eq!(place.open_transactions().await, 0);
     }
 
     #[tokio::test]
     async fn every_way_of_ending() {
         let place = Place::new().await;
         let pool = &place.pool(1).await;
-        let mut table = Table { lines: Vec::new(), wrong: Vec::new() };
+        let mut table = Table::of(NAME);
         let done = Ran::committed(Outcome::Committed);
         let undone = Ran::rolled_back(Outcome::RolledBack);
 
@@ -141,7 +132,7 @@ each_database! {
                 assert_eq!(result.is_ok(), well, "{name}: {result:?}");
             }
             assert_eq!(seen.ran(), expected, "{name}: the call answers behind its hooks");
-            table.row(&place, pool, name, &seen, expected, rows).await;
+            row(&mut table, &place, pool, name, &seen, expected, rows).await;
         }
 
         for (way, name, expected) in [
@@ -152,12 +143,12 @@ each_database! {
             let seen = Seen::default();
             let error = overdue(&place, pool, way, &seen).await.unwrap_err();
             assert_eq!(error.category(), Category::Timeout, "{name}: {error}");
-            table.row(&place, pool, name, &seen, expected, 0).await;
+            row(&mut table, &place, pool, name, &seen, expected, 0).await;
         }
 
         let seen = Seen::default();
         drop(call(pool, Way::Ok, &seen));
-        table.row(&place, pool, "dropped before its first poll", &seen, Ran::NOTHING, 0).await;
+        row(&mut table, &place, pool, "dropped before its first poll", &seen, Ran::NOTHING, 0).await;
         for (way, name, expected) in [
             (Way::EmptyWaits, "dropped before its first statement", Ran::rolled_back(Outcome::NotSent)),
             (Way::Waits, "dropped between statements", undone),
@@ -170,7 +161,7 @@ each_database! {
                 Way::Waits => drop_when(place.has_open(1), call).await,
                 _ => drop_when(place.slow_is_running(), call).await,
             }
-            table.row(&place, pool, name, &seen, expected, 0).await;
+            row(&mut table, &place, pool, name, &seen, expected, 0).await;
         }
 
         for (way, name, well, expected, rows) in [
@@ -180,7 +171,7 @@ each_database! {
         ] {
             let seen = Seen::default();
             assert_eq!(loose(pool, way, &seen).await.is_ok(), well, "{name}");
-            table.row(&place, pool, name, &seen, expected, rows).await;
+            row(&mut table, &place, pool, name, &seen, expected, rows).await;
         }
 
         for (end, name, expected, rows) in [
@@ -202,7 +193,7 @@ each_database! {
                     session.commit().await.unwrap_err();
                 }
             }
-            table.row(&place, pool, name, &seen, expected, rows).await;
+            row(&mut table, &place, pool, name, &seen, expected, rows).await;
         }
         for (end, name, expected) in [
             (0, "by hand, commit, no statement", Ran::committed(Outcome::NotSent)),
@@ -217,11 +208,10 @@ each_database! {
                 1 => session.rollback().await.unwrap(),
                 _ => drop(session),
             }
-            table.row(&place, pool, name, &seen, expected, 0).await;
+            row(&mut table, &place, pool, name, &seen, expected, 0).await;
         }
 
-        println!("{}\n{}", head(), table.lines.join("\n"));
-        assert!(table.wrong.is_empty(), "{}", table.wrong.join("\n"));
         assert_eq!(stats(concat!(module_path!(), "::call")).hooks_failed, 0);
+        table.show();
     }
 }

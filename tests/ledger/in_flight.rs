@@ -67,6 +67,7 @@ each_server! {
     }
 
     /// The fence: who has asked and was told `RolledBack` is never made a liar.
+    /// Trap 9: the verification of a commit itself guesses.
     #[tokio::test]
     async fn a_commit_that_comes_after_the_question_is_undone() {
         let (place, proxy, pool) = set_up().await;

@@ -24,6 +24,7 @@ each_database! {
             && parts[3].starts_with(['8', '9', 'a', 'b'])
     }
 
+    /// Trap 10: a key is generated inside the retried body.
     #[tokio::test]
     async fn is_the_same_in_every_attempt_and_another_in_every_call() {
         let place = Place::new().await;

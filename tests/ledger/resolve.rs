@@ -175,6 +175,7 @@ each_server! {
     }
 
     /// Nothing is guessed while the server cannot be reached.
+    /// Trap 9: the verification of a commit itself guesses.
     #[tokio::test]
     async fn without_a_server_it_stays_unknown_until_one_answers() {
         for (fault, outcome) in [(Fault::CutAnswer, Outcome::Committed), (Fault::CutBefore, Outcome::RolledBack)] {

@@ -73,6 +73,7 @@ each_server! {
         alone_twice_in_anyhow: anyhow::Error, |error| anyhow::Error::from(Twice::from(error)),
     }
 
+    /// Trap 12: wrapping an error hides that it is retryable.
     #[tokio::test]
     async fn however_it_is_wrapped_there_is_one_attempt() {
         let place = Place::new().await;

@@ -109,6 +109,7 @@ each_database! {
         (runs.into_inner(), ended)
     }
 
+    /// Trap 25: a retry without a transaction repeats what was done.
     #[tokio::test]
     async fn what_was_committed_is_repeated_only_where_that_is_declared_harmless() {
         let place = Place::new().await;

@@ -101,6 +101,7 @@ each_database! {
         assert_eq!(notes, [1, 2, 3]);
     }
 
+    /// Trap 5: an inner rollback is swallowed, and half of the work stays.
     #[tokio::test]
     async fn err_is_undone_alone() {
         let place = Place::new().await;
@@ -148,6 +149,7 @@ each_database! {
         }
     }
 
+    /// Trap 4: an error is swallowed, then the work is committed.
     #[tokio::test]
     async fn what_it_swallows_dooms_it_alone() {
         let place = Place::new().await;
@@ -293,6 +295,7 @@ each_database! {
         Err(transient())
     }
 
+    /// Trap 15: nested retries multiply.
     #[tokio::test]
     async fn a_retry_inside_is_inert() {
         let place = Place::new().await;

@@ -67,6 +67,7 @@ each_database! {
     }
 
     /// The commit answers what the inner call failed with; statements until then do too.
+    /// Trap 5: an inner rollback is swallowed, and half of the work stays.
     #[tokio::test]
     async fn an_err_that_is_swallowed_dooms_the_whole() {
         let place = Place::new().await;

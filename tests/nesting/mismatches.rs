@@ -41,6 +41,7 @@ each_database! {
         reads(&mut *session).await
     }
 
+    /// Trap 7: an inner function's isolation or `read_only` is ignored silently.
     #[tokio::test]
     async fn read_only_and_writing() {
         let place = Place::new().await;
@@ -88,6 +89,7 @@ each_database! {
         strict(&mut *session).await
     }
 
+    /// Trap 7: an inner function's isolation or `read_only` is ignored silently.
     #[tokio::test]
     async fn a_stricter_isolation() {
         let place = Place::new().await;

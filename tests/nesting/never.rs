@@ -41,6 +41,7 @@ each_database! {
     use steadfast::{Category, Error, Outcome, Phase};
 
     /// Every one in every other, ahead of the first statement: what is refused has sent nothing and taken no connection.
+    /// Trap 7: an inner function's isolation or `read_only` is ignored silently.
     #[tokio::test]
     async fn a_call_that_does_not_fit_sends_nothing() {
         let place = Place::new().await;

@@ -1,4 +1,4 @@
-//! What the macros and the pool's doors accept, and how the compiler refuses the rest.
+//! What the macros, the pool's doors and a session accept, and how the compiler refuses the rest.
 //!
 //! `TRYBUILD=overwrite cargo test -p steadfast-ui-tests` writes the `.stderr` files anew: read each of
 //! them afterwards as the user who made the mistake.
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use trybuild::TestCases;
 
-/// Runs both folders of a macro, or of the pool. `at_least` keeps a folder that lost its fixtures from passing.
+/// Runs both folders of a macro, of the pool or of a session. `at_least` keeps a folder that lost its fixtures from passing.
 fn run(name: &str, at_least: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let (pass, fail) = (
@@ -62,4 +62,9 @@ fn session_error() {
 #[test]
 fn pool() {
     run("pool", 6);
+}
+
+#[test]
+fn session() {
+    run("session", 20);
 }

@@ -14,6 +14,11 @@ use crate::backend::BoxFuture;
 use crate::error::Outcome;
 
 /// What a hook of a session may answer: nothing, or a `Result` whose error is logged and counted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the answer of a hook",
+    label = "a hook answers nothing, or a `Result<(), _>` whose error can be shown",
+    note = "nobody is left to take a value: end it with `;`, or with `.map(drop)` behind a `Result`"
+)]
 pub trait HookOutput {
     /// What went wrong, in words.
     #[doc(hidden)]

@@ -1,3 +1,4 @@
+// Trap 13: state captured by a failed attempt leaks into the next.
 use steadfast::{Error, PgSessionPool, RetryPolicy};
 
 async fn transfer(pool: &PgSessionPool, log: &mut Vec<u32>) -> Result<(), Error> {

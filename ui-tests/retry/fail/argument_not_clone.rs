@@ -1,3 +1,4 @@
+// Trap 13: state captured by a failed attempt leaks into the next.
 use steadfast::{PgSession, retry, with_session};
 
 struct Ticket(u64);

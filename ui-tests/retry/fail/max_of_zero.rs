@@ -1,3 +1,4 @@
+// Trap 26: "attempts" and "retries" are confused.
 use steadfast::{PgSession, retry, with_session};
 
 #[with_session]

@@ -1,3 +1,4 @@
+// Trap 8: a commit in doubt is treated as transient.
 use steadfast::{PgSession, retry, with_session};
 
 #[with_session]

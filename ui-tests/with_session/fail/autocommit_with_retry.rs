@@ -1,3 +1,4 @@
+// Trap 25: a retry without a transaction repeats what was done.
 use steadfast::{PgSession, retry, with_session};
 
 #[with_session(autocommit)]

@@ -1,3 +1,4 @@
+// Trap 12: wrapping an error hides that it is retryable.
 use steadfast::{PgSession, with_session};
 
 #[derive(Debug)]

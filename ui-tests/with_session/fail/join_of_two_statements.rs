@@ -1,3 +1,4 @@
+// Trap 19: two tasks use one session at once.
 use steadfast::{PgSession, with_session};
 
 #[with_session]

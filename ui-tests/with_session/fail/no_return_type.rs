@@ -1,3 +1,4 @@
+// Trap 3: a failure that is not an error commits.
 use steadfast::{PgSession, with_session};
 
 #[with_session]

@@ -1,3 +1,4 @@
+// Trap 23: a stream or a session outlives its transaction.
 use steadfast::{PgSession, with_session};
 
 #[with_session]

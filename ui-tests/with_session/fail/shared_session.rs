@@ -1,3 +1,4 @@
+// Trap 19: two tasks use one session at once.
 use steadfast::{PgSession, PgSessionPool, with_session};
 
 #[with_session]

@@ -1,3 +1,4 @@
+// Trap 23: a stream or a session outlives its transaction.
 use std::pin::Pin;
 
 use sqlx::postgres::PgRow;

@@ -1,3 +1,4 @@
+// Trap 23: a stream or a session outlives its transaction.
 use steadfast::PgSessionPool;
 
 async fn transfer(pool: &PgSessionPool) -> Result<(), steadfast::Error> {

@@ -1,4 +1,6 @@
 //! Every shape of a method.
+
+// Trap 2: self-invocation or a private method skips the wrapper.
 #![deny(
     warnings,
     clippy::pedantic,

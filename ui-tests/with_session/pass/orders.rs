@@ -1,4 +1,6 @@
 //! The three in any order, and whatever stands between them.
+
+// Trap 1: the retry runs inside the transaction that failed.
 #![deny(warnings, clippy::pedantic, unused_qualifications)]
 #![allow(dead_code, unexpected_cfgs)]
 

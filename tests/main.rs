@@ -18,6 +18,7 @@
 mod support;
 
 mod after_drop;
+mod beside_sqlx;
 mod checked;
 mod closing;
 mod codes;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Failure, MENDED, Who, every_point, show};
+use super::{Failure, MENDED, Who, every_point, show, stride};
 
 /// What one piece of work was told, and what is left of it.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ mod first {
             let place = Place::new().await;
             // What steadfast owes comes in its time, however busy the machine is.
             let patience = if who == Who::Sqlx { ENOUGH } else { PATIENCE };
-            let nexts = every_point(&place.url, async |proxy, polls| {
+            let nexts = every_point(&place.url, stride(who, NAME), async |proxy, polls| {
                 let doer = Doer::connect(who, &proxy.url(), 1).await;
                 proxy.trickle(1);
                 let begun = drop_at_poll(begins(&doer), polls).await;
@@ -96,7 +96,9 @@ mod first {
                     _ => Next::Refused,
                 };
                 // Nobody can come and commit it later.
-                let _ = timeout(patience, doer.close()).await;
+                if matches!(next, Next::Acknowledged(_)) {
+                    let _ = timeout(patience, doer.close()).await;
+                }
                 proxy.cut();
                 Some(next)
             }).await;
@@ -124,7 +126,7 @@ mod first {
             let plain = points(Who::Sqlx).await;
             assert!(!plain.lost.is_empty(), "{MENDED}: {plain:?}");
             let ours = points(Who::Steadfast).await;
-            assert!(ours.dropped > 10, "too few points: {ours:?}");
+            assert!(ours.dropped > 5, "too few points: {ours:?}");
             assert!(ours.lost.is_empty() && ours.refused == 0, "{ours:?}");
         }
     }
@@ -134,6 +136,9 @@ mod first {
 mod nested {
     use super::*;
 
+    /// How often SQLite's points are tried.
+    const ROUNDS: usize = 40;
+
     each_database! {
         use super::*;
         use xtask::proxy::Proxy;
@@ -141,11 +146,11 @@ mod nested {
         type Doer = crate::beside_sqlx::Doer<Db>;
 
         /// A transaction in which a nested one is dropped at this poll, and that goes on and commits.
-        async fn point(who: Who, place: &Place, proxy: Option<&Proxy>, polls: usize) -> Option<Told> {
+        async fn point(who: Who, place: &Place, proxy: Option<&Proxy>, polls: usize, round: usize) -> Option<Told> {
             let url = proxy.map_or_else(|| place.url.clone(), Proxy::url);
             let doer = Doer::connect(who, &url, 1).await;
             let mut work = doer.begin().await.unwrap();
-            let ids = [1, 2, 3].map(|id| 10 * polls as i64 + id);
+            let ids = [1, 2, 3].map(|id| (10_000 * round + 10 * polls) as i64 + id);
             let mut acknowledged = vec![ids[0]];
             work.note(ids[0]).await.unwrap();
             if let Some(proxy) = proxy {
@@ -177,12 +182,17 @@ mod nested {
             let place = Place::new().await;
             let mut all = Vec::new();
             if NAME == "sqlite" {
-                for polls in 1.. {
-                    let Some(told) = point(who, &place, None, polls).await else { break };
-                    all.push(told);
+                // Its thread may be so quick that there is nothing to drop.
+                for round in 0..ROUNDS {
+                    for polls in 1.. {
+                        let Some(told) = point(who, &place, None, polls, round).await else { break };
+                        all.push(told);
+                    }
                 }
             } else {
-                all = every_point(&place.url, async |proxy, polls| point(who, &place, Some(proxy), polls).await).await;
+                all = every_point(&place.url, 1, async |proxy, polls| {
+                    point(who, &place, Some(proxy), polls, 0).await
+                }).await;
             }
             let faults = all.iter().filter(|told| told.is_the_fault()).count();
             show(2, NAME, who, format_args!(
@@ -196,10 +206,11 @@ mod nested {
         #[tokio::test]
         async fn a_nested_begin_dropped_at_any_poll_leaves_the_outer_one_whole() {
             let plain = points(Who::Sqlx).await;
-            assert!(plain.iter().any(Told::is_the_fault), "{MENDED}: {plain:?}");
+            assert!(plain.iter().any(Told::is_the_fault), "{MENDED}: {} points", plain.len());
             let ours = points(Who::Steadfast).await;
-            assert!(ours.len() > if NAME == "sqlite" { 0 } else { 10 }, "too few points: {ours:?}");
-            assert!(ours.iter().all(Told::is_true), "{ours:?}");
+            assert!(ours.len() > if NAME == "sqlite" { 0 } else { 5 }, "too few points: {}", ours.len());
+            let wrong: Vec<_> = ours.iter().filter(|told| !told.is_true()).collect();
+            assert!(wrong.is_empty(), "{wrong:?}");
         }
     }
 }

@@ -62,6 +62,10 @@ pub enum Doer<DB: Backend> {
 }
 
 /// A transaction begun by hand.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there are a few, and a box would be in every line"
+)]
 pub enum Work<DB: Backend> {
     Sqlx(Transaction<'static, DB>),
     Steadfast(Session<DB>),
@@ -69,6 +73,10 @@ pub enum Work<DB: Backend> {
 
 /// A connection taken by hand.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there are a few, and a box would be in every line"
+)]
 pub enum Held<DB: Backend> {
     Sqlx(PoolConnection<DB>),
     Steadfast(Lease<DB>),

@@ -79,9 +79,9 @@ mod raw {
     }
 
     impl Rolled {
-        /// `Ok`, and yet something stays.
-        fn is_false(&self) -> bool {
-            self.sent.is_ok() && self.back.is_ok() && self.kept == [1]
+        /// It was sent, and what it committed stays. SQLite refuses the rollback then, which undoes nothing.
+        fn is_the_fault(&self, name: &str) -> bool {
+            self.sent.is_ok() && self.back.is_ok() == (name != "sqlite") && self.kept == [1]
         }
 
         fn show(self, name: &str, who: Who, text: &str) -> Self {
@@ -117,7 +117,7 @@ mod raw {
             let mysql_only = (NAME == "mysql").then_some("CREATE TABLE others (id BIGINT)");
             for text in std::iter::once("COMMIT").chain(mysql_only) {
                 let plain = rolls_back(Who::Sqlx, &Place::new().await, text).await;
-                assert!(plain.is_false(), "{MENDED}: {plain:?}");
+                assert!(plain.is_the_fault(NAME), "{MENDED}: {plain:?}");
                 let ours = rolls_back(Who::Steadfast, &Place::new().await, text).await;
                 assert!(ours.sent.is_err() && ours.back.is_ok(), "the session is well: {ours:?}");
                 assert!(ours.kept.is_empty(), "{ours:?}");
@@ -181,7 +181,7 @@ mod raw {
         #[tokio::test]
         async fn mysql_a_procedure_that_commits_is_found_out() {
             let plain = calls(Who::Sqlx).await;
-            assert!(plain.is_false(), "{MENDED}: {plain:?}");
+            assert!(plain.is_the_fault("mysql"), "{MENDED}: {plain:?}");
             let ours = calls(Who::Steadfast).await;
             assert_eq!(
                 ours.back.as_ref().unwrap_err().outcome(),

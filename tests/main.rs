@@ -15,7 +15,9 @@
 )]
 
 #[macro_use]
-mod support;
+extern crate steadfast_tests;
+
+use steadfast_tests::support;
 
 mod after_drop;
 mod beside_sqlx;

@@ -128,7 +128,7 @@ mod plain {
 
 /// What is SQLite's own: its statements run in this process, and a call can also be dropped while it waits for a lock that another process
 /// holds. On the servers a lock is the server's, and waiting for one is a statement like any other.
-mod sqlite_alone {
+pub mod sqlite_alone {
     use super::*;
     use crate::support::eventually;
     use crate::support::sqlite::{Place, SLOW, Session};
@@ -241,7 +241,8 @@ mod sqlite_alone {
         assert_eq!(place.cents(1).await, 999);
     }
 
-    async fn plain(place: &Place, stop: &Arc<AtomicBool>) -> SqlitePool {
+    /// A pool of plain sqlx in which `SLOW` can be seen, and stopped by `stop`.
+    pub async fn plain(place: &Place, stop: &Arc<AtomicBool>) -> SqlitePool {
         let options: SqliteConnectOptions = place.url.parse().unwrap();
         let options = options.busy_timeout(Duration::from_secs(5));
         let pool = SqlitePoolOptions::new()

@@ -20,6 +20,7 @@ extern crate steadfast_tests;
 use steadfast_tests::support;
 
 mod after_drop;
+mod beside_sqlx;
 mod checked;
 mod closing;
 mod codes;

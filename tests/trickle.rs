@@ -77,7 +77,7 @@ impl fmt::Display for Figures {
     }
 }
 
-fn is_long() -> bool {
+pub fn is_long() -> bool {
     std::env::var("STEADFAST_LONG").is_ok_and(|long| long == "1")
 }
 

@@ -10,6 +10,8 @@ pub trait Private: sqlx::Database {
     fn user_url(server: &Self::Server) -> String;
     fn kill(server: &Self::Server) -> std::io::Result<()>;
     fn restart(server: &Self::Server) -> std::io::Result<()>;
+    fn pause(server: &Self::Server) -> std::io::Result<()>;
+    fn resume(server: &Self::Server) -> std::io::Result<()>;
 }
 
 macro_rules! private {
@@ -34,6 +36,12 @@ macro_rules! private {
             }
             fn restart(server: &$server) -> std::io::Result<()> {
                 server.restart()
+            }
+            fn pause(server: &$server) -> std::io::Result<()> {
+                server.pause()
+            }
+            fn resume(server: &$server) -> std::io::Result<()> {
+                server.resume()
             }
         }
     };
@@ -63,6 +71,16 @@ impl<DB: Private> Server<DB> {
     /// Blocks until it takes connections again.
     pub fn restart(&self) -> std::io::Result<()> {
         DB::restart(&self.0)
+    }
+
+    /// Stops it where it stands: connections stay open and nothing answers.
+    pub fn pause(&self) -> std::io::Result<()> {
+        DB::pause(&self.0)
+    }
+
+    /// Ends that.
+    pub fn resume(&self) -> std::io::Result<()> {
+        DB::resume(&self.0)
     }
 }
 

@@ -1,0 +1,269 @@
+//! Rows 1 and 2: BEGIN and SAVEPOINT, dropped on their way.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Failure, MENDED, Who, every_point, show, stride};
+
+/// What one piece of work was told, and what is left of it.
+#[derive(Debug)]
+struct Told {
+    acknowledged: Vec<i64>,
+    answer: Result<(), Failure>,
+    left: Vec<i64>,
+}
+
+impl Told {
+    /// `Ok` means that all of what was acknowledged is there, and `Err` that nothing is.
+    fn is_true(&self) -> bool {
+        match &self.answer {
+            Ok(()) => self.left == self.acknowledged,
+            Err(_) => self.left.is_empty(),
+        }
+    }
+
+    /// What came first was rolled back silently, and what came last has committed itself.
+    fn is_the_fault(&self) -> bool {
+        let [first, last] = self.acknowledged[..] else {
+            return false;
+        };
+        self.answer.is_ok() && self.left == [last] && first < last
+    }
+
+    /// Nobody was told anything.
+    fn nothing() -> Self {
+        Self {
+            acknowledged: Vec::new(),
+            answer: Ok(()),
+            left: Vec::new(),
+        }
+    }
+}
+
+/// A slot that sqlx has not given back by then is given up by the test, and counts as a fault of another row.
+const ENOUGH: Duration = Duration::from_millis(300);
+
+/// Row 1.
+mod first {
+    use super::*;
+
+    /// What the next user met after a BEGIN was dropped.
+    #[derive(Debug)]
+    enum Next {
+        Acknowledged(i64),
+        Refused,
+    }
+
+    /// What became of the points at which a BEGIN was dropped.
+    #[derive(Debug)]
+    struct Points {
+        dropped: usize,
+        /// Acknowledged to the next user, and never visible to anyone.
+        lost: Vec<i64>,
+        /// The next user got no answer, or a refusal.
+        refused: usize,
+    }
+
+    each_server! {
+        use super::*;
+
+        type Doer = crate::beside_sqlx::Doer<Db>;
+
+        async fn begins(doer: &Doer) -> Result<(), Failure> {
+            // A session of steadfast opens with its first statement.
+            let mut work = doer.begin().await?;
+            work.execute("SELECT 1").await
+        }
+
+        async fn points(who: Who) -> Points {
+            let place = Place::new().await;
+            // What steadfast owes comes in its time, however busy the machine is.
+            let patience = if who == Who::Sqlx { ENOUGH } else { PATIENCE };
+            let nexts = every_point(&place.url, stride(who, NAME), async |proxy, polls| {
+                let doer = Doer::connect(who, &proxy.url(), 1).await;
+                proxy.trickle(1);
+                let begun = drop_at_poll(begins(&doer), polls).await;
+                proxy.trickle(0);
+                if let Some(begun) = begun {
+                    begun.unwrap();
+                    return None;
+                }
+                let id = polls as i64;
+                let next = match timeout(patience, doer.note(id)).await {
+                    Ok(Ok(())) => Next::Acknowledged(id),
+                    _ => Next::Refused,
+                };
+                // Nobody can come and commit it later.
+                if matches!(next, Next::Acknowledged(_)) {
+                    let _ = timeout(patience, doer.close()).await;
+                }
+                proxy.cut();
+                Some(next)
+            }).await;
+            place.has_open(0).await;
+            let left = place.notes().await;
+            let lost = |next: &Next| match next {
+                Next::Acknowledged(id) if !left.contains(id) => Some(*id),
+                _ => None,
+            };
+            let points = Points {
+                dropped: nexts.len(),
+                lost: nexts.iter().filter_map(lost).collect(),
+                refused: nexts.iter().filter(|next| matches!(next, Next::Refused)).count(),
+            };
+            show(1, NAME, who, format_args!(
+                "BEGIN and a SELECT dropped at {} points: {} acknowledged writes of the next user lost, {} not answered",
+                points.dropped, points.lost.len(), points.refused,
+            ));
+            points
+        }
+
+        /// Row 1 of the design's table. SQLite has no bytes on a wire: its thread undoes a BEGIN that nobody waits for.
+        #[tokio::test]
+        async fn after_a_begin_dropped_at_any_byte_the_next_users_write_is_kept() {
+            let plain = points(Who::Sqlx).await;
+            assert!(!plain.lost.is_empty(), "{MENDED}: {plain:?}");
+            let ours = points(Who::Steadfast).await;
+            assert!(ours.dropped > 5, "too few points: {ours:?}");
+            assert!(ours.lost.is_empty() && ours.refused == 0, "{ours:?}");
+        }
+    }
+}
+
+/// Row 2.
+mod nested {
+    use super::*;
+
+    /// How often SQLite's points are tried.
+    const ROUNDS: usize = 40;
+
+    each_database! {
+        use super::*;
+        use xtask::proxy::Proxy;
+
+        type Doer = crate::beside_sqlx::Doer<Db>;
+
+        /// A transaction in which a nested one is dropped at this poll, and that goes on and commits.
+        async fn point(who: Who, place: &Place, proxy: Option<&Proxy>, polls: usize, round: usize) -> Option<Told> {
+            let url = proxy.map_or_else(|| place.url.clone(), Proxy::url);
+            let doer = Doer::connect(who, &url, 1).await;
+            let mut work = doer.begin().await.unwrap();
+            let ids = [1, 2, 3].map(|id| (10_000 * round + 10 * polls) as i64 + id);
+            let mut acknowledged = vec![ids[0]];
+            work.note(ids[0]).await.unwrap();
+            if let Some(proxy) = proxy {
+                proxy.trickle(1);
+            }
+            let ended = drop_at_poll(work.nested(ids[1]), polls).await;
+            if let Some(proxy) = proxy {
+                proxy.trickle(0);
+            }
+            if ended.is_some() {
+                return None;
+            }
+            // A statement or a COMMIT of sqlx's may wait for ever, at a point that is of another row.
+            let patience = if who == Who::Sqlx { ENOUGH } else { PATIENCE };
+            match timeout(patience, work.note(ids[2])).await {
+                Ok(Ok(())) => acknowledged.push(ids[2]),
+                Ok(Err(_)) => {}
+                Err(_) => return Some(Told::nothing()),
+            }
+            let Ok(answer) = timeout(patience, work.commit()).await else {
+                return Some(Told::nothing());
+            };
+            let mut left = place.notes().await;
+            left.retain(|id| ids.contains(id));
+            Some(Told { acknowledged, answer, left })
+        }
+
+        async fn points(who: Who) -> Vec<Told> {
+            let place = Place::new().await;
+            let mut all = Vec::new();
+            if NAME == "sqlite" {
+                // Its thread may be so quick that there is nothing to drop.
+                for round in 0..ROUNDS {
+                    for polls in 1.. {
+                        let Some(told) = point(who, &place, None, polls, round).await else { break };
+                        all.push(told);
+                    }
+                }
+            } else {
+                // MySQL's answer to a SAVEPOINT is one packet, and short.
+                let stride = if NAME == "mysql" { 1 } else { stride(who, NAME) };
+                all = every_point(&place.url, stride, async |proxy, polls| {
+                    point(who, &place, Some(proxy), polls, 0).await
+                }).await;
+            }
+            let faults = all.iter().filter(|told| told.is_the_fault()).count();
+            show(2, NAME, who, format_args!(
+                "a nested begin and its INSERT dropped at {} points: {faults} times COMMIT answered Ok and the first write was gone",
+                all.len(),
+            ));
+            all
+        }
+
+        /// Row 2 of the design's table.
+        #[tokio::test]
+        async fn a_nested_begin_dropped_at_any_poll_leaves_the_outer_one_whole() {
+            let plain = points(Who::Sqlx).await;
+            assert!(plain.iter().any(Told::is_the_fault), "{MENDED}: {} points", plain.len());
+            let ours = points(Who::Steadfast).await;
+            assert!(ours.len() > if NAME == "sqlite" { 0 } else { 5 }, "too few points: {}", ours.len());
+            let wrong: Vec<_> = ours.iter().filter(|told| !told.is_true()).collect();
+            assert!(wrong.is_empty(), "{wrong:?}");
+        }
+    }
+}
+
+/// Row 2, where PostgreSQL refuses the savepoint.
+mod refused {
+    use super::*;
+    use crate::support::postgres::{Db, Place};
+
+    type Doer = crate::beside_sqlx::Doer<Db>;
+
+    async fn fails(who: Who) -> Told {
+        let place = Place::new().await;
+        let doer = Doer::connect(who, &place.url, 1).await;
+        let mut work = doer.begin().await.unwrap();
+        let mut acknowledged = vec![1];
+        work.note(1).await.unwrap();
+        work.note(1).await.unwrap_err();
+        work.nested(2).await.unwrap_err();
+        if work.note(3).await.is_ok() {
+            acknowledged.push(3);
+        }
+        let answer = work.commit().await;
+        let told = Told {
+            acknowledged,
+            answer,
+            left: place.notes().await,
+        };
+        show(
+            2,
+            "postgres",
+            who,
+            format_args!(
+                "a nested begin that fails: COMMIT {:?}, acknowledged {:?}, kept {:?}",
+                told.answer.as_ref().map_err(ToString::to_string),
+                told.acknowledged,
+                told.left
+            ),
+        );
+        told
+    }
+
+    /// Row 2 of the design's table. The others refuse no SAVEPOINT: with them an error ends a statement, not the transaction.
+    #[tokio::test]
+    async fn postgres_a_nested_begin_that_fails_leaves_nothing_to_commit() {
+        let plain = fails(Who::Sqlx).await;
+        assert!(plain.is_the_fault(), "{MENDED}: {plain:?}");
+        let ours = fails(Who::Steadfast).await;
+        assert!(
+            ours.answer.is_err() && ours.is_true(),
+            "the first error dooms it: {ours:?}"
+        );
+    }
+}

@@ -10,6 +10,7 @@ use crate::options::{self, Table, Takes};
 const TABLE: Table = Table {
     of: "`#[session]`",
     options: &[("crate", Takes::Path)],
+    synonyms: &[],
     arms: false,
 };
 
@@ -68,7 +69,7 @@ fn root(attributes: &[Attribute], mistakes: &Mistakes) -> Option<Path> {
             );
             continue;
         };
-        let options = options::read(&TABLE, list.tokens.clone(), mistakes);
+        let options = options::read(&TABLE, &[], list.tokens.clone(), mistakes);
         root = options.path("crate").cloned().or(root);
     }
     root

@@ -98,9 +98,16 @@ fn marked(variant: &Variant, mistakes: &Mistakes) -> bool {
             return true;
         }
     }
-    let Some(mark) = attribute(&variant.attrs, "session") else {
+    let mut marks = variant
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("session"));
+    let Some(mark) = marks.next() else {
         return false;
     };
+    for again in marks {
+        mistakes.push(again, "`#[session]` is given twice");
+    }
     if !matches!(mark.meta, Meta::Path(_)) {
         mistakes.push_with_help(
             mark,

@@ -29,8 +29,8 @@ pub(crate) fn attribute(door: Door, args: TokenStream, item: TokenStream) -> Tok
 /// `#[derive(SessionError)]` on an item.
 pub(crate) fn derive(item: TokenStream) -> TokenStream {
     let mistakes = Mistakes::new();
-    let plan = session_error::read(item, &mistakes)
-        .and_then(|args| session_error::decide(&args, &mistakes));
+    let plan =
+        session_error::read(item, &mistakes).map(|args| session_error::decide(args, &mistakes));
     let written = plan.as_ref().map(session_error::write).unwrap_or_default();
     report(&written, mistakes)
 }

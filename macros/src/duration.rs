@@ -13,6 +13,12 @@ const UNITS: [(&str, u64); 5] = [
 /// Reads a number, which may have a fraction, and its unit. What is left below a millisecond is
 /// refused rather than rounded: nothing here waits that precisely.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    if text.trim().is_empty() {
+        return Err("there is none between the quotes".to_owned());
+    }
+    if text.starts_with('-') {
+        return Err(format!("`{text}` is negative"));
+    }
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -25,9 +31,18 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             format!("`{unit}` is not a unit of time")
         });
     };
+    if is_too_long(number, *scale) {
+        return Err(format!("`{text}` is too long"));
+    }
     millis(number, *scale)
         .map(Duration::from_millis)
         .ok_or_else(|| format!("`{text}` is not a whole number of milliseconds"))
+}
+
+fn is_too_long(number: &str, scale: u64) -> bool {
+    let whole = number.split('.').next().unwrap_or_default();
+    let millis = || whole.parse::<u64>().ok()?.checked_mul(scale);
+    !whole.is_empty() && millis().is_none()
 }
 
 /// How a duration is written, for every message that refuses one.
@@ -90,9 +105,10 @@ mod tests {
     fn what_is_no_duration_says_why() {
         for (text, why) in [
             ("5", "has no unit"),
-            ("", "has no unit"),
+            ("", "none between the quotes"),
+            (" ", "none between the quotes"),
             ("5sec", "`sec` is not a unit"),
-            ("-5s", "`-5s` is not a unit"),
+            ("-5s", "`-5s` is negative"),
             ("5S", "`S` is not a unit"),
             ("s", "not a whole number of milliseconds"),
             (".5s", "not a whole number of milliseconds"),
@@ -100,11 +116,9 @@ mod tests {
             ("1.2.3s", "not a whole number of milliseconds"),
             ("1.5ms", "not a whole number of milliseconds"),
             ("0.0001s", "not a whole number of milliseconds"),
-            (
-                "99999999999999999999s",
-                "not a whole number of milliseconds",
-            ),
-            ("9999999999999999h", "not a whole number of milliseconds"),
+            ("99999999999999999999s", "is too long"),
+            ("99999999999999999999ms", "is too long"),
+            ("9999999999999999h", "is too long"),
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(why), "{text}: {error}");

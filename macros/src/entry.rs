@@ -1,6 +1,6 @@
 //! The way from a door to its tokens, and the one place that emits compile errors.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::parse2;
 
@@ -29,8 +29,8 @@ pub(crate) fn attribute(door: Door, args: TokenStream, item: TokenStream) -> Tok
 /// `#[derive(SessionError)]` on an item.
 pub(crate) fn derive(item: TokenStream) -> TokenStream {
     let mistakes = Mistakes::new();
-    let plan = session_error::read(item, &mistakes)
-        .and_then(|args| session_error::decide(&args, &mistakes));
+    let plan =
+        session_error::read(item, &mistakes).map(|args| session_error::decide(args, &mistakes));
     let written = plan.as_ref().map(session_error::write).unwrap_or_default();
     report(&written, mistakes)
 }
@@ -42,14 +42,22 @@ fn report(written: &TokenStream, mistakes: Mistakes) -> TokenStream {
 }
 
 fn not_a_function(door: Door, item: &TokenStream, error: syn::Error, mistakes: &Mistakes) {
-    const ITEMS: [&str; 8] = [
-        "struct", "enum", "union", "trait", "impl", "mod", "type", "static",
+    const ITEMS: [&str; 11] = [
+        "struct", "enum", "union", "trait", "impl", "mod", "type", "static", "const", "use", "let",
     ];
-    let keyword = item.clone().into_iter().find(|tree| {
-        let word = tree.to_string();
-        word == "fn" || ITEMS.contains(&word.as_str())
-    });
-    let Some(keyword) = keyword.filter(|keyword| keyword.to_string() != "fn") else {
+    const MODIFIERS: [&str; 3] = ["async", "unsafe", "extern"];
+    let words = item.clone().into_iter();
+    let mut words = words.take_while(|word| !is(word, &["fn"])).peekable();
+    let mut keyword = None;
+    while let Some(word) = words.next() {
+        // A `const` may be the head of a function too.
+        let ahead = words.peek().is_none_or(|next| is(next, &MODIFIERS));
+        if is(&word, &ITEMS) && !ahead {
+            keyword = Some(word);
+            break;
+        }
+    }
+    let Some(keyword) = keyword else {
         mistakes.record(error);
         return;
     };
@@ -59,4 +67,8 @@ fn not_a_function(door: Door, item: &TokenStream, error: syn::Error, mistakes: &
         format!("`#[{name}]` goes on a function, not on `{keyword}`"),
         format!("write `#[{name}]` above each `async fn`"),
     );
+}
+
+fn is(tree: &TokenTree, words: &[&str]) -> bool {
+    matches!(tree, TokenTree::Ident(word) if words.iter().any(|known| word == known))
 }

@@ -21,6 +21,8 @@ pub(crate) struct Table {
     /// As in messages: `#[retry]`.
     pub(crate) of: &'static str,
     pub(crate) options: &'static [(&'static str, Takes)],
+    /// Words that others use for an option, and what to do about each.
+    pub(crate) synonyms: &'static [(&'static str, &'static str)],
     /// Whether `word("constraint") => EXPR` may stand among the options.
     pub(crate) arms: bool,
 }
@@ -31,7 +33,8 @@ pub(crate) enum Takes {
     Nothing,
     /// `= word`, one of these; the second list is known and not available yet.
     Word(&'static [&'static str], &'static [&'static str]),
-    Count,
+    /// A number, and one to show in messages.
+    Count(u32),
     Duration,
     Text,
     Expression,
@@ -135,14 +138,21 @@ impl Options {
     }
 }
 
-/// Reads everything between the parentheses of an attribute.
-pub(crate) fn read(table: &Table, tokens: TokenStream, mistakes: &Mistakes) -> Options {
+/// Reads everything between the parentheses of an attribute. `others` are the tables of the attributes that may stand beside
+/// it, where an option may have been meant to go.
+pub(crate) fn read(
+    table: &Table,
+    others: &[&Table],
+    tokens: TokenStream,
+    mistakes: &Mistakes,
+) -> Options {
     let reader = |input: ParseStream<'_>| {
         let mut options = Options::default();
         let mut known = Vec::new();
         while !input.is_empty() {
             reader::Reader {
                 table,
+                others,
                 mistakes,
                 input,
                 known: &mut known,

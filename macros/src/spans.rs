@@ -16,6 +16,12 @@ pub(crate) fn at(node: &impl Spanned) -> Span {
     Span::mixed_site().located_at(node.span())
 }
 
+/// A span at the last of the user's tokens.
+pub(crate) fn at_end(node: &impl ToTokens) -> Span {
+    let last = node.to_token_stream().into_iter().last();
+    last.as_ref().map_or_else(Span::mixed_site, at)
+}
+
 /// The tokens with all their spans at one place. They must name no variable of the user's.
 pub(crate) fn gather(tokens: TokenStream, span: Span) -> TokenStream {
     let moved = tokens.into_iter().map(|tree| match tree {
@@ -36,11 +42,9 @@ pub(crate) fn gather(tokens: TokenStream, span: Span) -> TokenStream {
 
 /// A reference to an expression of the user's, shown where the expression stands.
 pub(crate) fn lent(expression: &Expr) -> TokenStream {
-    let tokens = expression.to_token_stream();
-    let last = tokens.clone().into_iter().last();
-    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    let mut group = Group::new(Delimiter::Parenthesis, expression.to_token_stream());
     // The compiler joins the span of the `&`, at the first token, with this one.
-    group.set_span(last.as_ref().map_or_else(Span::mixed_site, at));
+    group.set_span(at_end(expression));
     quote_spanned!(at(expression)=> &#group)
 }
 

@@ -10,6 +10,7 @@ use syn::Path;
 
 use crate::diagnostics::Mistakes;
 use crate::function::Function;
+use crate::options::Table;
 use crate::stack::{Door, Stack};
 use crate::steps::Root;
 use crate::with_session::Recursion;
@@ -79,6 +80,13 @@ struct Args {
     errors: Option<db_error_handling::Args>,
 }
 
+/// The tables of the three, so that an option of one is known to the others.
+const TABLES: [&Table; 3] = [
+    &with_session::TABLE,
+    &retry::TABLE,
+    &db_error_handling::TABLE,
+];
+
 fn read(stack: Stack, mistakes: &Mistakes) -> Args {
     let Stack {
         session,
@@ -86,9 +94,9 @@ fn read(stack: Stack, mistakes: &Mistakes) -> Args {
         errors,
     } = stack;
     Args {
-        session: session.map(|tokens| with_session::read(tokens, mistakes)),
-        retry: retry.map(|tokens| retry::read(tokens, mistakes)),
-        errors: errors.map(|tokens| db_error_handling::read(tokens, mistakes)),
+        session: session.map(|tokens| with_session::read(tokens, &TABLES, mistakes)),
+        retry: retry.map(|tokens| retry::read(tokens, &TABLES, mistakes)),
+        errors: errors.map(|tokens| db_error_handling::read(tokens, &TABLES, mistakes)),
     }
 }
 

@@ -72,10 +72,10 @@ where
 /// Stands at the type of each argument that a retried function takes by value.
 pub const fn assert_clone<T: Retryable>() {}
 
-/// Stands at the value of `isolation`: does the database know a level that weak?
-pub const fn assert_isolation<S: SessionType, L>()
+/// Stands at the value of `isolation` where that is below the strictest level: does the database know a weaker one?
+pub const fn assert_weaker_isolation<S: SessionType>()
 where
-    S::Backend: Supports<L>,
+    WeakerIsolation: KnownTo<S::Backend>,
 {
 }
 
@@ -125,29 +125,22 @@ pub trait Retryable {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone> Retryable for T {}
 
-/// A database that gives at least the isolation level `L` when it is asked for.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no isolation level as weak as `{L}`",
-    label = "SQLite is always serializable: remove `isolation`, or write `isolation = serializable`"
-)]
-pub trait Supports<L>: Backend {}
+/// The isolation levels below `serializable`, which is the one that every database has.
+#[derive(Debug)]
+pub enum WeakerIsolation {}
 
-/// The isolation levels as types.
-pub mod isolation {
-    /// `isolation = read_committed`.
-    #[derive(Debug)]
-    pub enum ReadCommitted {}
-    /// `isolation = repeatable_read`.
-    #[derive(Debug)]
-    pub enum RepeatableRead {}
-    /// `isolation = serializable`.
-    #[derive(Debug)]
-    pub enum Serializable {}
-}
+/// What the database knows. The trait does not stand on the database itself: rustc would advise to bound a type parameter
+/// by it.
+#[diagnostic::on_unimplemented(
+    message = "`{DB}` is not known to have an isolation level this weak",
+    label = "SQLite has one level, `serializable`, and so has a function for every database",
+    note = "write `isolation = serializable`, or remove `isolation`"
+)]
+pub trait KnownTo<DB: Backend> {}
 
 #[cfg(feature = "postgres")]
-impl<L> Supports<L> for sqlx::Postgres {}
+#[diagnostic::do_not_recommend]
+impl KnownTo<sqlx::Postgres> for WeakerIsolation {}
 #[cfg(feature = "mysql")]
-impl<L> Supports<L> for sqlx::MySql {}
-#[cfg(feature = "sqlite")]
-impl Supports<isolation::Serializable> for sqlx::Sqlite {}
+#[diagnostic::do_not_recommend]
+impl KnownTo<sqlx::MySql> for WeakerIsolation {}

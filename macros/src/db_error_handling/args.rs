@@ -6,9 +6,10 @@ use syn::Path;
 use crate::diagnostics::Mistakes;
 use crate::options::{self, Arm, Table, Takes};
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     of: "`#[db_error_handling]`",
     options: &[("crate", Takes::Path)],
+    synonyms: &[],
     arms: true,
 };
 
@@ -19,8 +20,8 @@ pub(crate) struct Args {
     pub(crate) root: Option<Path>,
 }
 
-pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {
-    let options = options::read(&TABLE, tokens, mistakes);
+pub(crate) fn read(tokens: TokenStream, others: &[&Table], mistakes: &Mistakes) -> Args {
+    let options = options::read(&TABLE, others, tokens, mistakes);
     Args {
         root: options.path("crate").cloned(),
         arms: options.arms,

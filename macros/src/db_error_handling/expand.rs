@@ -1,7 +1,7 @@
 //! What `#[db_error_handling]` writes.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::plan::{Plan, Translation};
 use crate::function::{Function, local};
@@ -49,8 +49,13 @@ pub(crate) fn handle(plan: &Plan, root: &Root, function: &Function, result: &Ide
         quote!(#fault)
     };
     let arms = plan.arms.iter().map(|arm| translate(arm, root, &fault));
+    // From the first arm to the last: there the compiler shows an argument that the body has used up.
+    let (first, last) = (plan.arms.first(), plan.arms.last());
+    let first = first.map_or_else(Span::mixed_site, |arm| spans::at(&arm.error));
+    let last = last.map_or_else(Span::mixed_site, |arm| spans::at_end(&arm.error));
+    let (from, to) = (quote_spanned!(first=> |), quote_spanned!(last=> |));
     quote! {
-        #callee(&#operation, #result, |#fault| {
+        #callee(&#operation, #result, #from #fault #to {
             #(#arms)*
             ::core::option::Option::None
         })

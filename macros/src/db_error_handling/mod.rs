@@ -4,6 +4,6 @@ mod args;
 mod expand;
 mod plan;
 
-pub(crate) use args::{Args, read};
+pub(crate) use args::{Args, TABLE, read};
 pub(crate) use expand::{bare, documentation, handle, operation};
 pub(crate) use plan::{Plan, decide};

@@ -1,6 +1,6 @@
 //! The arms of `#[db_error_handling]`: `word("constraint") => EXPR`.
 
-use proc_macro2::{Group, Ident};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::parse::Parse;
 use syn::{Expr, LitStr, Token, token};
 
@@ -48,6 +48,30 @@ impl Reader<'_, '_> {
             constraint: constraint.ok()?,
             error,
         })
+    }
+
+    /// A word for an error without `=>` behind it, and what stands there instead.
+    pub(super) fn armless(&self, at: &Ident, rest: TokenStream) {
+        let mut rest = rest
+            .into_iter()
+            .skip_while(|tree| matches!(tree, TokenTree::Group(_)));
+        let Some(TokenTree::Punct(mark)) = rest.next() else {
+            self.errorless(at);
+            return;
+        };
+        if mark.as_char() == '|' {
+            self.mistakes.push_with_help(
+                mark,
+                "an arm translates one error",
+                format!("write an arm for each: `{at} => …, … => …`"),
+            );
+            return;
+        }
+        self.mistakes.push_with_help(
+            mark,
+            "an arm is written with `=>`",
+            format!("write `{at} => MyError::Variant`"),
+        );
     }
 
     pub(super) fn errorless(&self, at: &Ident) {

@@ -9,7 +9,7 @@ const TABLE: Table = Table {
     options: &[
         ("flag", Takes::Nothing),
         ("level", Takes::Word(&["low", "high"], &["middle"])),
-        ("max", Takes::Count),
+        ("max", Takes::Count(7)),
         ("wait", Takes::Duration),
         ("name", Takes::Text),
         ("pool", Takes::Expression),
@@ -17,18 +17,20 @@ const TABLE: Table = Table {
         ("on", Takes::Words),
         ("later", Takes::Later),
     ],
+    synonyms: &[("ceiling", "did you mean `max`?")],
     arms: false,
 };
 
 const ARMS: Table = Table {
     of: "`#[arms]`",
     options: &[("crate", Takes::Path)],
+    synonyms: &[],
     arms: true,
 };
 
 fn read_with(table: &Table, tokens: TokenStream) -> (Options, String) {
     let mistakes = Mistakes::new();
-    let options = read(table, tokens, &mistakes);
+    let options = read(table, &[&TABLE, &ARMS], tokens, &mistakes);
     (options, mistakes.into_tokens().to_string())
 }
 
@@ -148,12 +150,16 @@ fn a_missing_value_is_told_from_a_wrong_one() {
 fn a_value_of_the_wrong_kind_says_what_the_right_one_looks_like() {
     for (tokens, expected) in [
         (quote!(flag = true), "`flag` takes no value"),
-        (quote!(level = "high"), "`level` takes a word"),
+        (quote!(flag(5)), "`flag` takes no value"),
+        (quote!(level = "high"), "help: write `level = high`"),
+        (quote!(level = Level::High), "help: write `level = high`"),
+        (quote!(level = self.level()), "write `low` or `high`"),
         (quote!(level = hihg), "did you mean `high`?"),
         (quote!(level = purple), "write `low` or `high`"),
         (quote!(max = -1), "`max` takes a whole number"),
-        (quote!(max = 5u8), "`max` takes a whole number"),
-        (quote!(max = 99999999999), "`max` takes a whole number"),
+        (quote!(max = 1.5), "help: write `max = 7`"),
+        (quote!(max = 5u8), "help: write `max = 5`"),
+        (quote!(max = 99999999999), "too large for `max`"),
         (quote!(max = 5 + 5), "`max` takes a whole number"),
         (quote!(wait = 5), "`wait` takes a duration in quotes"),
         (quote!(wait = "5"), "`5` has no unit"),
@@ -169,6 +175,50 @@ fn a_value_of_the_wrong_kind_says_what_the_right_one_looks_like() {
     ] {
         mistaken(&TABLE, tokens, &[expected]);
     }
+}
+
+#[test]
+fn a_missing_comma_is_named_and_the_rest_is_read() {
+    for (tokens, expected) in [
+        (quote!(flag max = 3), "help: write `, max`"),
+        (quote!(max = 3 flag), "help: write `, flag`"),
+        (
+            quote!(pool = self.pool flag, max = 3),
+            "help: write `, flag`",
+        ),
+        (quote!(on(unique) max = 3, flag), "help: write `, max`"),
+        (quote!(flag; max = 3), "a comma belongs between two options"),
+    ] {
+        let (options, _) = read_with(&TABLE, tokens.clone());
+        assert!(options.find("flag").is_some() || options.find("max").is_some());
+        mistaken(&TABLE, tokens, &[expected]);
+    }
+    mistaken(&TABLE, quote!(flag purple), &["`flag` takes no value"]);
+}
+
+#[test]
+fn a_comma_too_many_is_the_one_that_is_blamed() {
+    mistaken(
+        &TABLE,
+        quote!(flag,, max = 3),
+        &["nothing stands before this comma"],
+    );
+    mistaken(
+        &TABLE,
+        quote!(, flag),
+        &["nothing stands before this comma"],
+    );
+    valid(quote!(flag,));
+}
+
+#[test]
+fn an_option_of_another_macro_and_a_word_of_others_find_theirs() {
+    mistaken(
+        &ARMS,
+        quote!(max = 3),
+        &["help: `max` is an option of `#[test]`"],
+    );
+    mistaken(&TABLE, quote!(ceiling = 3), &["help: did you mean `max`?"]);
 }
 
 #[test]
@@ -226,6 +276,13 @@ fn an_arm_that_is_none_says_why() {
     for (tokens, expected) in [
         (quote!(uniqe => A), "did you mean `unique`?"),
         (quote!(unique), "needs an error to translate to"),
+        (
+            quote!(unique | check => A),
+            "one error\\nhelp: write an arm for each",
+        ),
+        (quote!(unique -> A), "an arm is written with `=>`"),
+        (quote!(unique("a") -> A), "an arm is written with `=>`"),
+        (quote!(unique = A), "an arm is written with `=>`"),
         (quote!(unique =>), "needs an error to translate to"),
         (
             quote!(unique => , timeout => B),

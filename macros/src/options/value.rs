@@ -1,5 +1,7 @@
 //! What is written behind an option's name, held against what its table asks for.
 
+use std::num::IntErrorKind;
+
 use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -16,7 +18,7 @@ use crate::{duration, suggest};
 impl Reader<'_, '_> {
     pub(super) fn value(&self, takes: Takes, name: &Ident, written: &str) -> Option<Value> {
         let value = match takes {
-            Takes::Nothing => self.nothing(written),
+            Takes::Nothing => Some(Value::Nothing),
             Takes::Words => self.words(name, written),
             _ if !self.input.peek(Token![=]) => {
                 self.blame(name, self.skip(), takes, "needs a value");
@@ -28,6 +30,9 @@ impl Reader<'_, '_> {
                 self.assigned(takes, name, written)
             }
         }?;
+        if self.is_comma_missing() {
+            return Some(value);
+        }
         let rest = self.skip();
         if rest.is_empty() {
             return Some(value);
@@ -36,31 +41,18 @@ impl Reader<'_, '_> {
         None
     }
 
-    fn nothing(&self, written: &str) -> Option<Value> {
-        let rest = self.skip();
-        if rest.is_empty() {
-            return Some(Value::Nothing);
-        }
-        self.mistakes.push_with_help(
-            rest,
-            format!("`{written}` takes no value"),
-            format!("write `{written}` alone, or leave it out"),
-        );
-        None
-    }
-
     fn assigned(&self, takes: Takes, name: &Ident, written: &str) -> Option<Value> {
-        if self.input.is_empty() || self.input.peek(Token![,]) {
+        if self.is_end() {
             self.blame(name, TokenStream::new(), takes, "needs a value");
             return None;
         }
         let read = match takes {
             Takes::Word(known, later) => self
-                .take(Ident::parse_any)
+                .take(word)
                 .map(|word| self.known_word(word, known, later, written)),
-            Takes::Count => self
+            Takes::Count(_) => self
                 .take(LitInt::parse)
-                .map(|literal| self.count(literal, written)),
+                .map(|literal| self.count(literal, takes, written)),
             Takes::Duration => self
                 .take(<LitStr as Parse>::parse)
                 .map(|literal| self.duration(literal, written)),
@@ -92,11 +84,26 @@ impl Reader<'_, '_> {
         Some(read)
     }
 
-    fn count(&self, literal: LitInt, written: &str) -> Option<Value> {
-        match literal.base10_parse() {
-            Ok(count) if literal.suffix().is_empty() => Some(Value::Count(count, literal)),
-            _ => {
-                self.wrong(&literal, Takes::Count, written);
+    fn count(&self, literal: LitInt, takes: Takes, written: &str) -> Option<Value> {
+        let digits = literal.base10_digits();
+        if !literal.suffix().is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            let suffix = literal.suffix();
+            let message =
+                format!("`{written}` takes a whole number without a type, and `{suffix}` is one");
+            let help = format!("write `{written} = {digits}`");
+            self.mistakes.push_with_help(&literal, message, help);
+            return None;
+        }
+        match digits.parse() {
+            Ok(count) => Some(Value::Count(count, literal)),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+                let message = format!("`{digits}` is too large for `{written}`");
+                let help = format!("the largest is `{}`", u32::MAX);
+                self.mistakes.push_with_help(&literal, message, help);
+                None
+            }
+            Err(_) => {
+                self.wrong(literal.to_token_stream(), takes, written);
                 None
             }
         }
@@ -192,9 +199,16 @@ impl Reader<'_, '_> {
         Some(Value::Words(words))
     }
 
-    fn wrong(&self, at: impl ToTokens, takes: Takes, written: &str) {
+    fn wrong(&self, at: TokenStream, takes: Takes, written: &str) {
         let message = format!("`{written}` takes {}", kind(takes));
-        let help = format!("write `{}`", example(takes, written));
+        let help = match takes {
+            Takes::Nothing => format!("write `{written}` alone, or leave it out"),
+            Takes::Word(known, _) => match meant(&at, known) {
+                Some(word) => format!("write `{written} = {word}`"),
+                None => format!("write {}", alternatives(known)),
+            },
+            _ => format!("write `{}`", example(takes, written)),
+        };
         self.mistakes.push_with_help(at, message, help);
     }
 
@@ -211,11 +225,26 @@ impl Reader<'_, '_> {
     }
 }
 
+/// A word that stands for itself: not the head of a path or of a call.
+fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let word = input.call(Ident::parse_any)?;
+    if input.peek(Token![::]) || input.peek(Token![.]) {
+        return Err(input.error("a path"));
+    }
+    Ok(word)
+}
+
+/// The word that was dressed up as something else: `"serializable"`, `Isolation::Serializable`.
+fn meant(written: &TokenStream, known: &[&'static str]) -> Option<&'static str> {
+    let last = written.clone().into_iter().last()?.to_string();
+    suggest::nearest(last.trim_matches('"'), known.iter().copied())
+}
+
 fn kind(takes: Takes) -> &'static str {
     match takes {
         Takes::Nothing | Takes::Later => "no value",
         Takes::Word(..) => "a word",
-        Takes::Count => "a whole number",
+        Takes::Count(_) => "a whole number",
         Takes::Duration => "a duration in quotes",
         Takes::Text => "a text in quotes",
         Takes::Expression => "an expression",
@@ -228,7 +257,7 @@ fn example(takes: Takes, name: &str) -> String {
     match takes {
         Takes::Nothing | Takes::Later => name.to_owned(),
         Takes::Word(words, _) => format!("{name} = {}", words.first().unwrap_or(&"…")),
-        Takes::Count => format!("{name} = 5"),
+        Takes::Count(example) => format!("{name} = {example}"),
         Takes::Duration => format!("{name} = \"5s\""),
         Takes::Text => format!("{name} = \"…\""),
         Takes::Expression => format!("{name} = self.{name}"),

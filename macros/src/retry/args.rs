@@ -11,17 +11,20 @@ use crate::words::Word;
 
 pub(crate) const STRATEGIES: [&str; 4] = ["exponential", "fixed", "immediate", "none"];
 
-const TABLE: Table = Table {
+/// The delay of `fixed` without `base`.
+pub(super) const FIXED_BASE: Duration = Duration::from_secs(1);
+
+pub(crate) const TABLE: Table = Table {
     of: "`#[retry]`",
     options: &[
         ("exponential", Takes::Nothing),
         ("fixed", Takes::Nothing),
         ("immediate", Takes::Nothing),
         ("none", Takes::Nothing),
-        ("max", Takes::Count),
+        ("max", Takes::Count(5)),
         ("base", Takes::Duration),
         ("cap", Takes::Duration),
-        ("factor", Takes::Count),
+        ("factor", Takes::Count(2)),
         ("jitter", Takes::Word(&["full", "equal", "none"], &[])),
         ("within", Takes::Duration),
         ("on", Takes::Words),
@@ -29,6 +32,16 @@ const TABLE: Table = Table {
         ("idempotent", Takes::Nothing),
         ("policy", Takes::Expression),
         ("crate", Takes::Path),
+    ],
+    synonyms: &[
+        ("attempts", "did you mean `max`?"),
+        ("tries", "did you mean `max`?"),
+        (
+            "retries",
+            "did you mean `max`, which counts the first attempt too?",
+        ),
+        ("delay", "did you mean `base`?"),
+        ("backoff", "name the strategy alone, as in `exponential`"),
     ],
     arms: false,
 };
@@ -61,10 +74,17 @@ impl Args {
         let once = self.max.as_ref().is_some_and(|(max, _)| *max == 1);
         !once && self.named("none").is_none()
     }
+
+    /// The delay that stands before each attempt but the first, where there is one, and what asks for it.
+    pub(crate) fn fixed_delay(&self) -> Option<(Duration, &Ident)> {
+        let fixed = self.strategies.first().filter(|first| *first == "fixed")?;
+        let base = self.base.as_ref().map_or(FIXED_BASE, |(base, _)| *base);
+        self.may_repeat().then_some((base, fixed))
+    }
 }
 
-pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {
-    let options = options::read(&TABLE, tokens, mistakes);
+pub(crate) fn read(tokens: TokenStream, others: &[&Table], mistakes: &Mistakes) -> Args {
+    let options = options::read(&TABLE, others, tokens, mistakes);
     let names: Vec<Ident> = options.given().map(|given| given.name.clone()).collect();
     let duration = |name| {
         options

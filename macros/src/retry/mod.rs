@@ -5,7 +5,7 @@ mod expand;
 mod plan;
 mod policy;
 
-pub(crate) use args::{Args, read};
+pub(crate) use args::{Args, TABLE, read};
 pub(crate) use expand::{
     bare, documentation, in_scope, operation, parameters, probes, restart, retrying,
 };

@@ -129,6 +129,10 @@ fn exclusive(argument: &PatType, has_session: bool, mistakes: &Mistakes) {
     mistakes.push_with_help(
         argument,
         format!("`#[retry]` re-runs the body, so `{shown}` would keep what a failed attempt wrote"),
-        "return the value instead",
+        if is_session {
+            "a function has one session that starts over: take a pool in place of the second, and open that in the body"
+        } else {
+            "return the value instead"
+        },
     );
 }

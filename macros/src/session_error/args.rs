@@ -10,17 +10,19 @@ use crate::options::{self, Table, Takes};
 const TABLE: Table = Table {
     of: "`#[session]`",
     options: &[("crate", Takes::Path)],
+    synonyms: &[],
     arms: false,
 };
 
 pub(crate) struct Args {
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
-    pub(crate) variants: Punctuated<Variant, Token![,]>,
+    /// `None` for an item that is not an enum, which is among the mistakes then.
+    pub(crate) variants: Option<Punctuated<Variant, Token![,]>>,
     pub(crate) root: Option<Path>,
 }
 
-/// `None` for an item that is not an enum, which is among the mistakes then.
+/// `None` for what is no type at all, which is among the mistakes then.
 pub(crate) fn read(item: TokenStream, mistakes: &Mistakes) -> Option<Args> {
     let item = match syn::parse2::<Item>(item) {
         Ok(item) => item,
@@ -29,28 +31,25 @@ pub(crate) fn read(item: TokenStream, mistakes: &Mistakes) -> Option<Args> {
             return None;
         }
     };
-    let Item::Enum(item) = item else {
+    let (attributes, name, generics, variants) = match item {
+        Item::Enum(item) => (item.attrs, item.ident, item.generics, Some(item.variants)),
+        Item::Struct(item) => (item.attrs, item.ident, item.generics, None),
+        Item::Union(item) => (item.attrs, item.ident, item.generics, None),
+        _ => return None,
+    };
+    if variants.is_none() {
         mistakes.push_with_help(
-            name(&item),
+            &name,
             "`#[derive(SessionError)]` goes on an enum",
             "give it one variant for the database: `#[session] Db(steadfast::Error)`",
         );
-        return None;
-    };
-    Some(Args {
-        root: root(&item.attrs, mistakes),
-        name: item.ident,
-        generics: item.generics,
-        variants: item.variants,
-    })
-}
-
-fn name(item: &Item) -> Option<&Ident> {
-    match item {
-        Item::Struct(item) => Some(&item.ident),
-        Item::Union(item) => Some(&item.ident),
-        _ => None,
     }
+    Some(Args {
+        root: root(&attributes, mistakes),
+        name,
+        generics,
+        variants,
+    })
 }
 
 /// `#[session(crate = path)]` on the enum itself.
@@ -68,7 +67,7 @@ fn root(attributes: &[Attribute], mistakes: &Mistakes) -> Option<Path> {
             );
             continue;
         };
-        let options = options::read(&TABLE, list.tokens.clone(), mistakes);
+        let options = options::read(&TABLE, &[], list.tokens.clone(), mistakes);
         root = options.path("crate").cloned().or(root);
     }
     root

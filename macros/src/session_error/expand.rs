@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::plan::Plan;
+use super::plan::{Held, Plan};
 use crate::function::local;
 use crate::spans;
 use crate::steps::Root;
@@ -11,14 +11,27 @@ use crate::steps::Root;
 pub(crate) fn write(plan: &Plan) -> TokenStream {
     let root = Root::new(plan.root.as_ref());
     let (public, private) = (root.public(), root.private());
-    let (name, variant) = (&plan.name, &plan.variant);
+    let name = &plan.name;
     let (generics, parameters, bounds) = plan.generics.split_for_impl();
     let error = local("error");
-    let held = spans::gather(quote!(#error), spans::at(&plan.held));
-    let others = plan
-        .others
-        .then(|| quote!(_ => ::core::option::Option::None,));
+    // Where a mistake left no variant the implementations are there all the same, so that it stays the only one.
+    let never = quote!(::core::unreachable!());
+    let dropped = quote!({ let _ = #error; #never });
+    let wrapped = plan.held.as_ref().map_or_else(
+        || dropped.clone(),
+        |Held { variant, ty, .. }| {
+            let held = spans::gather(quote!(#error), spans::at(ty));
+            quote!(Self::#variant(#held))
+        },
+    );
     let classify = |method: TokenStream| {
+        let Some(Held {
+            variant, others, ..
+        }) = &plan.held
+        else {
+            return never.clone();
+        };
+        let others = others.then(|| quote!(_ => ::core::option::Option::None,));
         quote! {
             match self {
                 Self::#variant(#error) => #public::Classify::#method(#error),
@@ -35,19 +48,23 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
             #[automatically_derived]
             impl #generics ::core::convert::From<#public::Error> for #name #parameters #bounds {
                 fn from(#error: #public::Error) -> Self {
-                    Self::#variant(#held)
+                    #wrapped
                 }
             }
         }
     });
+    let converted = plan.held.as_ref().map_or_else(
+        || dropped.clone(),
+        |_| quote! {
+            <Self as ::core::convert::From<#public::Error>>::from(::core::convert::From::from(#error))
+        },
+    );
     let from_sqlx = (!plan.taken.from_sqlx).then(|| {
         quote! {
             #[automatically_derived]
             impl #generics ::core::convert::From<#private::sqlx::Error> for #name #parameters #bounds {
                 fn from(#error: #private::sqlx::Error) -> Self {
-                    <Self as ::core::convert::From<#public::Error>>::from(
-                        ::core::convert::From::from(#error),
-                    )
+                    #converted
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What `#[derive(SessionError)]` is going to implement.
 
-use syn::{Attribute, Field, Fields, Generics, Ident, Meta, Path, Type, Variant};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Field, Fields, Generics, Ident, Meta, Path, Token, Type, Variant};
 
 use super::args::Args;
 use crate::diagnostics::Mistakes;
@@ -10,13 +11,18 @@ pub(crate) struct Plan {
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) root: Option<Path>,
-    /// The variant that holds the database's error, and the type it holds.
-    pub(crate) variant: Ident,
-    pub(crate) held: Type,
-    /// Whether there are other variants.
-    pub(crate) others: bool,
+    /// `None` where it is not clear what is meant, which is among the mistakes then.
+    pub(crate) held: Option<Held>,
     /// The conversions that a mistake of the user's has implemented already.
     pub(crate) taken: Conversions,
+}
+
+/// The variant that holds the database's error.
+pub(crate) struct Held {
+    pub(crate) variant: Ident,
+    pub(crate) ty: Type,
+    /// Whether there are other variants.
+    pub(crate) others: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -25,27 +31,44 @@ pub(crate) struct Conversions {
     pub(crate) from_sqlx: bool,
 }
 
-/// `None` when it is not clear which variant is meant, which is among the mistakes then.
-pub(crate) fn decide(args: &Args, mistakes: &Mistakes) -> Option<Plan> {
-    let marked: Vec<&Variant> = args
+pub(crate) fn decide(args: Args, mistakes: &Mistakes) -> Plan {
+    let mut taken = Conversions::default();
+    let held = args
         .variants
+        .as_ref()
+        .and_then(|variants| held(&args.name, variants, &mut taken, mistakes));
+    Plan {
+        name: args.name,
+        generics: args.generics,
+        root: args.root,
+        held,
+        taken,
+    }
+}
+
+fn held(
+    name: &Ident,
+    variants: &Punctuated<Variant, Token![,]>,
+    taken: &mut Conversions,
+    mistakes: &Mistakes,
+) -> Option<Held> {
+    let marked: Vec<&Variant> = variants
         .iter()
         .filter(|variant| marked(variant, mistakes))
         .collect();
-    let mut taken = Conversions::default();
-    for variant in &args.variants {
-        clashing_source(variant, &marked, &mut taken, mistakes);
+    for variant in variants {
+        clashing_source(variant, &marked, taken, mistakes);
     }
-    let mut variants = marked.into_iter();
-    let Some(variant) = variants.next() else {
+    let mut marked = marked.into_iter();
+    let Some(variant) = marked.next() else {
         mistakes.push_with_help(
-            &args.name,
+            name,
             "`#[derive(SessionError)]` needs one variant marked `#[session]`",
             "add `#[session] Db(steadfast::Error)`",
         );
         return None;
     };
-    for other in variants {
+    for other in marked {
         mistakes.push_with_help(
             &other.ident,
             format!(
@@ -61,8 +84,7 @@ pub(crate) fn decide(args: &Args, mistakes: &Mistakes) -> Option<Plan> {
         mistakes.push_with_help(
             from,
             format!(
-                "`#[session]` implements `From<steadfast::Error>` for `{}` itself, which clashes with `#[from]`",
-                args.name
+                "`#[session]` implements `From<steadfast::Error>` for `{name}` itself, which clashes with `#[from]`"
             ),
             "write `#[source]`, or nothing, in place of `#[from]`",
         );
@@ -75,14 +97,10 @@ pub(crate) fn decide(args: &Args, mistakes: &Mistakes) -> Option<Plan> {
         );
         return None;
     }
-    Some(Plan {
+    Some(Held {
         variant: variant.ident.clone(),
-        held: field.ty.clone(),
-        others: args.variants.len() > 1,
-        taken,
-        name: args.name.clone(),
-        generics: args.generics.clone(),
-        root: args.root.clone(),
+        ty: field.ty.clone(),
+        others: variants.len() > 1,
     })
 }
 
@@ -98,9 +116,16 @@ fn marked(variant: &Variant, mistakes: &Mistakes) -> bool {
             return true;
         }
     }
-    let Some(mark) = attribute(&variant.attrs, "session") else {
+    let mut marks = variant
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("session"));
+    let Some(mark) = marks.next() else {
         return false;
     };
+    for again in marks {
+        mistakes.push(again, "`#[session]` is given twice");
+    }
     if !matches!(mark.meta, Meta::Path(_)) {
         mistakes.push_with_help(
             mark,
@@ -136,28 +161,18 @@ fn clashing_source(
     if marked.iter().any(|other| other.ident == variant.ident) {
         return;
     }
-    let Some(name) = marked.first().map(|variant| &variant.ident) else {
-        return;
-    };
     for field in &variant.fields {
         let Some(from) = attribute(&field.attrs, "from") else {
             continue;
         };
-        let Type::Path(path) = types::plain(&field.ty) else {
+        let (from_sqlx, from_session) = (owned_by(field, "sqlx"), owned_by(field, "steadfast"));
+        taken.from_sqlx |= from_sqlx;
+        // Where no variant is marked this one may be meant, whatever the path to its error.
+        let meant = marked.is_empty() && types::last_word(&field.ty).as_deref() == Some("Error");
+        taken.from_session |= from_session || (meant && !from_sqlx);
+        let Some(name) = marked.first().map(|variant| &variant.ident) else {
             continue;
         };
-        let mut words = path
-            .path
-            .segments
-            .iter()
-            .rev()
-            .map(|segment| &segment.ident);
-        let is_error = words.next().is_some_and(|word| word == "Error");
-        let owner = words.next().filter(|_| is_error);
-        let from_sqlx = owner.is_some_and(|word| word == "sqlx");
-        let from_session = owner.is_some_and(|word| word == "steadfast");
-        taken.from_sqlx |= from_sqlx;
-        taken.from_session |= from_session;
         if from_sqlx || from_session {
             mistakes.push_with_help(
                 from,
@@ -169,6 +184,17 @@ fn clashing_source(
             );
         }
     }
+}
+
+/// Whether the field holds the `Error` of that crate.
+fn owned_by(field: &Field, owner: &str) -> bool {
+    let Type::Path(path) = types::plain(&field.ty) else {
+        return false;
+    };
+    let segments = path.path.segments.iter().rev();
+    let mut words = segments.map(|segment| &segment.ident);
+    words.next().is_some_and(|word| word == "Error")
+        && words.next().is_some_and(|word| word == owner)
 }
 
 fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {

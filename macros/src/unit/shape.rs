@@ -31,15 +31,11 @@ pub(super) fn is_foreign(first: Door, function: &Function, mistakes: &Mistakes) 
 /// Whether the function can be written. A missing `async` is put in where the body shows that it was
 /// forgotten.
 pub(super) fn mend(first: Door, function: &mut Function, mistakes: &Mistakes) -> bool {
-    let (name, function_name) = (first.name(), function.name());
+    let name = first.name();
     let mut sound = true;
     if !function.is_async() && first != Door::DbErrorHandling {
-        mistakes.push_with_help(
-            function.signature.fn_token,
-            format!("`#[{name}]` on a function that is not `async` is not available yet"),
-            format!("write `async fn {function_name}`"),
-        );
-        if function.body.is_none() || function.body_mentions("await") {
+        let blocks = not_async(name, function, mistakes);
+        if !blocks && (function.body.is_none() || function.body_mentions("await")) {
             let span = function.signature.fn_token.span;
             function.signature.asyncness = Some(Token![async](span));
         } else {
@@ -55,6 +51,23 @@ pub(super) fn mend(first: Door, function: &mut Function, mistakes: &Mistakes) ->
         sound = false;
     }
     sound
+}
+
+/// Whether it looks like what `#[tokio::test]` makes of an `async fn`.
+fn not_async(name: &str, function: &Function, mistakes: &Mistakes) -> bool {
+    let blocks = function.body_mentions("block_on");
+    let mut help = format!("write `async fn {}`", function.name());
+    if blocks {
+        help = format!(
+            "{help}; where `#[tokio::test]` or `#[tokio::main]` took that word away, put `#[{name}]` above it"
+        );
+    }
+    mistakes.push_with_help(
+        function.signature.fn_token,
+        format!("`#[{name}]` on a function that is not `async` is not available yet"),
+        help,
+    );
+    blocks
 }
 
 fn why_result(first: Door) -> &'static str {

@@ -189,7 +189,11 @@ pub(super) fn stand_in(plan: &Plan, wants_session: bool, function: &Function) ->
         }
     }
     let allow = quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]);
-    let body = quote!(::core::unreachable!());
+    // Its type counts as used also where `pool` has taken the parameter away.
+    let session = plan.session.as_ref().map(|session| &session.session.ty);
+    let session = session
+        .map(|ty| quote!(let _: ::core::option::Option<&#ty> = ::core::option::Option::None;));
+    let body = quote!(#session ::core::unreachable!());
     let body = function.body.as_ref().map(|_| &body);
     function.write(&signature, body, &allow, Span::call_site())
 }

@@ -8,7 +8,7 @@ use syn::{Expr, ExprLit, Lit, LitStr, Path};
 use crate::diagnostics::Mistakes;
 use crate::options::{self, Options, Table, Takes};
 
-const TABLE: Table = Table {
+pub(crate) const TABLE: Table = Table {
     of: "`#[with_session]`",
     options: &[
         ("pool", Takes::Expression),
@@ -27,6 +27,10 @@ const TABLE: Table = Table {
         ("crate", Takes::Path),
         ("replica", Takes::Later),
         ("detached", Takes::Later),
+    ],
+    synonyms: &[
+        ("propagation", "did you mean `nested`?"),
+        ("deadline", "did you mean `timeout`?"),
     ],
     arms: false,
 };
@@ -60,8 +64,8 @@ impl Args {
     }
 }
 
-pub(crate) fn read(tokens: TokenStream, mistakes: &Mistakes) -> Args {
-    let options = options::read(&TABLE, tokens, mistakes);
+pub(crate) fn read(tokens: TokenStream, others: &[&Table], mistakes: &Mistakes) -> Args {
+    let options = options::read(&TABLE, others, tokens, mistakes);
     Args {
         pool: pool(options.expression("pool"), mistakes),
         isolation: options.word("isolation").cloned(),

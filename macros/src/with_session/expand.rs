@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::{FnArg, Token, Type, parse_quote};
 
 use super::plan::Plan;
-use super::terms::{Nested, Terms};
+use super::terms::{Nested, STRICTEST, Terms};
 use crate::duration;
 use crate::function::{Function, Receiver, local};
 use crate::spans;
@@ -91,9 +91,10 @@ pub(crate) fn probes(plan: &Plan, root: &Root) -> TokenStream {
     let private = root.private();
     let ty = &plan.session.ty;
     let session = spans::gather(quote!(#private::assert_session::<#ty>();), spans::at(ty));
-    let isolation = plan.terms.isolation.as_ref().map(|isolation| {
-        let level = ident(isolation.level);
-        let probe = quote!(#private::assert_isolation::<#ty, #private::isolation::#level>(););
+    let isolation = plan.terms.isolation.as_ref();
+    let weaker = isolation.filter(|isolation| isolation.level != STRICTEST);
+    let isolation = weaker.map(|isolation| {
+        let probe = quote!(#private::assert_weaker_isolation::<#ty>(););
         spans::gather(probe, spans::at(&isolation.at))
     });
     quote!(#session #isolation)

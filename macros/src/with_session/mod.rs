@@ -6,7 +6,7 @@ mod plan;
 mod recursion;
 mod terms;
 
-pub(crate) use args::{Args, read};
+pub(crate) use args::{Args, TABLE, read};
 pub(crate) use expand::{documentation, operation, parameter, probes, steps};
 pub(crate) use plan::{Plan, Recursion, decide};
 pub(crate) use recursion::{body as recursive_body, signature as recursive_signature};

@@ -42,10 +42,13 @@ pub(crate) struct Session {
     pub(crate) attributes: Vec<Attribute>,
 }
 
-/// `None` when there is no session to speak of, which is among the mistakes then.
+/// `None` when there is no session to speak of, which is among the mistakes then, or rustc's to say.
 pub(crate) fn decide(args: Args, function: &Function, mistakes: &Mistakes) -> Option<Plan> {
     let terms = terms::decide(&args, mistakes);
     let session = session(function, mistakes)?;
+    if is_bound_again(&session, function) {
+        return None;
+    }
     let recursion = if args.named("recursive").is_some() {
         Recursion::Declared
     } else if args.named("pool").is_none() && recursion::look_for(function, &session.name, mistakes)
@@ -60,6 +63,16 @@ pub(crate) fn decide(args: Args, function: &Function, mistakes: &Mistakes) -> Op
         recursion,
         pool: args.pool,
         name: args.name,
+    })
+}
+
+/// Whether another parameter takes the name of the session, which rustc says better by itself.
+fn is_bound_again(session: &Session, function: &Function) -> bool {
+    let mut others = function
+        .arguments()
+        .filter(|(place, _)| *place != session.place);
+    others.any(|(_, argument)| {
+        simple_name(&argument.pat).is_some_and(|name| name.ident == session.name)
     })
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Isolation {
     pub(crate) at: Ident,
 }
 
+/// The level that every database has.
+pub(super) const STRICTEST: &str = "Serializable";
+
 /// What becomes of a caller's session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nested {
@@ -63,7 +66,7 @@ fn isolation(at: Ident) -> Isolation {
     } else if at == "repeatable_read" {
         "RepeatableRead"
     } else {
-        "Serializable"
+        STRICTEST
     };
     Isolation { level, at }
 }

@@ -7,7 +7,7 @@ use steadfast::{
     with_session,
 };
 
-#[with_session(timeout = "5s")]
+#[with_session(isolation = serializable, timeout = "5s")]
 #[retry]
 async fn double<DB: Backend>(session: &mut Session<DB>, number: u64) -> Result<u64, Error> {
     Ok(number * session.id() / session.id())

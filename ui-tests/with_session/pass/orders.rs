@@ -4,7 +4,7 @@
 #![deny(warnings, clippy::pedantic, unused_qualifications)]
 #![allow(dead_code, unexpected_cfgs)]
 
-use steadfast::{Error, PgSession, db_error_handling, retry, with_session};
+use steadfast::{Error, PgSession, PgSessionPool, db_error_handling, retry, with_session};
 
 macro_rules! body {
     ($session:ident) => {{
@@ -85,4 +85,17 @@ async fn qualified(session: &mut PgSession) -> Result<(), Error> {
     body!(session)
 }
 
-fn main() {}
+async fn pool() -> PgSessionPool {
+    unimplemented!()
+}
+
+#[with_session(pool = pool().await)]
+#[retry]
+#[tokio::main(flavor = "current_thread")]
+async fn tokio_below(session: &mut PgSession) -> Result<(), Error> {
+    body!(session)
+}
+
+fn main() {
+    let _: fn() -> Result<(), Error> = tokio_below;
+}

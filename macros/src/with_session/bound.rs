@@ -64,14 +64,14 @@ fn bounds<'a>(
         .where_clause
         .iter()
         .flat_map(|clause| &clause.predicates);
-    let claused = clauses.filter_map(move |predicate| match predicate {
+    let stated = clauses.filter_map(move |predicate| match predicate {
         WherePredicate::Type(predicate) => match types::plain(&predicate.bounded_ty) {
             Type::Path(path) if path.path.is_ident(parameter) => Some(&predicate.bounds),
             _ => None,
         },
         _ => None,
     });
-    declared.chain(claused.flatten())
+    declared.chain(stated.flatten())
 }
 
 /// Whether it is a trait that may have ours above it: a user's own may, also one called `Database`.

@@ -43,7 +43,7 @@ pub(crate) fn names_session(ty: &Type) -> bool {
 /// Whether it bears the name of a type that is neither a `Result` nor a session, and that nobody gives
 /// to one of these.
 pub(crate) fn is_common(ty: &Type) -> bool {
-    const COMMON: [&str; 31] = [
+    const COMMON: [&str; 38] = [
         "bool",
         "char",
         "str",
@@ -74,7 +74,14 @@ pub(crate) fn is_common(ty: &Type) -> bool {
         "PoolConnection",
         "Pool",
         "PgPool",
+        "MySqlPool",
         "SqlitePool",
+        "Lease",
+        "SessionPool",
+        "PgSessionPool",
+        "MySqlSessionPool",
+        "SqliteSessionPool",
+        "PgTransaction",
     ];
     last_word(ty).is_some_and(|word| COMMON.contains(&word.as_str()))
 }

@@ -52,6 +52,9 @@ pub(crate) fn expand(
     agreement::check(&args, mistakes);
     let plan = decide(args, &function, mistakes);
     let sound = shape::mend(first, &mut function, mistakes);
+    if let Some(session) = &plan.session {
+        with_session::mend_bound(session, &plan.root, &mut function, mistakes);
+    }
     let nothing = plan.session.is_none() && plan.retry.is_none() && plan.errors.is_none();
     let endless =
         plan.recursion() == Recursion::Missing && !function.output().is_some_and(types::holds_impl);

@@ -11,9 +11,6 @@ use crate::words::Word;
 
 pub(crate) const STRATEGIES: [&str; 4] = ["exponential", "fixed", "immediate", "none"];
 
-/// The delay of `fixed` without `base`.
-pub(super) const FIXED_BASE: Duration = Duration::from_secs(1);
-
 pub(crate) const TABLE: Table = Table {
     of: "`#[retry]`",
     options: &[
@@ -73,13 +70,6 @@ impl Args {
     pub(crate) fn may_repeat(&self) -> bool {
         let once = self.max.as_ref().is_some_and(|(max, _)| *max == 1);
         !once && self.named("none").is_none()
-    }
-
-    /// The delay that stands before each attempt but the first, where there is one, and what asks for it.
-    pub(crate) fn fixed_delay(&self) -> Option<(Duration, &Ident)> {
-        let fixed = self.strategies.first().filter(|first| *first == "fixed")?;
-        let base = self.base.as_ref().map_or(FIXED_BASE, |(base, _)| *base);
-        self.may_repeat().then_some((base, fixed))
     }
 }
 

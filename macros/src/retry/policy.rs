@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::Ident;
 use syn::Expr;
 
-use super::args::{Args, FIXED_BASE, STRATEGIES};
+use super::args::{Args, STRATEGIES};
 use crate::diagnostics::Mistakes;
 use crate::duration;
 
@@ -33,6 +33,7 @@ pub(crate) const MAX: u32 = 5;
 const BESIDE_POLICY: [&str; 4] = ["policy", "crate", "verify_commit", "idempotent"];
 const EXPONENTIAL: &str = "exponential";
 const EXPONENTIAL_BASE: Duration = Duration::from_millis(10);
+const FIXED_BASE: Duration = Duration::from_secs(1);
 
 pub(crate) fn decide(mut args: Args, mistakes: &Mistakes) -> Policy {
     if let Some(policy) = args.policy {

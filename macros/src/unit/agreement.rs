@@ -12,7 +12,6 @@ pub(super) fn check(args: &Args, mistakes: &Mistakes) {
     let Some(session) = &args.session else { return };
     repeated(session, retry, mistakes);
     outlasted(session, retry, mistakes);
-    outwaited(session, retry, mistakes);
 }
 
 /// Only a commit can be verified.
@@ -69,23 +68,6 @@ fn outlasted(session: &with_session::Args, retry: &retry::Args, mistakes: &Mista
                 "`within` of {within} is longer than `timeout` of {timeout}, which ends all attempts"
             ),
             "lower `within`, or leave it out",
-        );
-    }
-}
-
-/// No second attempt starts behind the deadline of the session.
-fn outwaited(session: &with_session::Args, retry: &retry::Args, mistakes: &Mistakes) {
-    let (Some(timeout), Some((delay, at))) = (&session.timeout, retry.fixed_delay()) else {
-        return;
-    };
-    if delay >= timeout.duration {
-        let (delay, timeout) = (duration::show(delay), duration::show(timeout.duration));
-        mistakes.push_with_help(
-            at,
-            format!(
-                "`fixed` waits {delay} before the second attempt, and `timeout` of {timeout} is over by then"
-            ),
-            "set a shorter `base`, or raise `timeout`",
         );
     }
 }

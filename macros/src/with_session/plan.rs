@@ -187,7 +187,7 @@ fn described(
         );
         return None;
     }
-    if types::holds_impl(&reference.elem) {
+    if types::holds_impl(&reference.elem) || is_parameter(&reference.elem, function) {
         mistakes.push_with_help(
             &reference.elem,
             "the type of the session must be written out, it names the database",
@@ -235,6 +235,15 @@ fn is_any_connection(ty: &Type, function: &Function) -> bool {
     let mut parameters = function.signature.generics.type_params();
     types::last_word(ty).is_some_and(|word| word == "Connection")
         && owner.is_some_and(|owner| parameters.any(|parameter| parameter.ident == owner))
+}
+
+/// Whether it is a type parameter of the function.
+fn is_parameter(ty: &Type, function: &Function) -> bool {
+    let mut parameters = function.signature.generics.type_params();
+    matches!(
+        types::plain(ty),
+        Type::Path(path) if parameters.any(|parameter| path.path.is_ident(&parameter.ident))
+    )
 }
 
 fn word(ty: &Type) -> String {

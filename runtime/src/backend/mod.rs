@@ -60,10 +60,12 @@ pub enum Dialect {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a database that steadfast manages",
     label = "expected `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`",
-    note = "each is behind a feature of steadfast: `postgres`, `mysql`, `sqlite`"
+    note = "each is behind a feature of steadfast: `postgres`, `mysql`, `sqlite`",
+    note = "a type parameter that stands for any of them is bounded by `steadfast::Backend`"
 )]
 pub trait Backend: Driver {}
 
+#[diagnostic::do_not_recommend]
 impl<DB: Driver> Backend for DB {}
 
 /// How a session's transaction is opened.

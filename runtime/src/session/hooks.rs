@@ -27,6 +27,19 @@ impl<DB: Backend> Session<DB> {
     /// session.on_commit(async { println!("the order stands") });
     /// # Ok(()) }
     /// ```
+    ///
+    /// A hook that names the session does not compile: the transaction is over by then. One that needs the database
+    /// takes a clone of the pool, which is cheap:
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn example(pool: &steadfast::PgSessionPool, session: &mut steadfast::PgSession) {
+    /// let pool = pool.clone();
+    /// session.on_commit(async move {
+    ///     sqlx::query("NOTIFY orders").execute(&pool).await.map(drop)
+    /// });
+    /// # }
+    /// ```
     pub fn on_commit<F>(&mut self, hook: F)
     where
         F: Future<Output: HookOutput> + Send + 'static,

@@ -28,5 +28,6 @@ pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
 pub(crate) use parts::{comes_in_parts, spare, writes};
 pub(crate) use refuse::{refuse, refuse_text, strings_may_escape};
+#[cfg(feature = "migrate")]
 pub(crate) use scanner::scan;
 pub(crate) use wire::{Carrier, Wire};

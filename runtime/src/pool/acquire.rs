@@ -1,6 +1,5 @@
 //! Waiting for a connection.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use deadpool::managed::{Object, PoolError};
@@ -31,19 +30,8 @@ impl<DB: Backend> SessionPool<DB> {
         let mut reconnect = Reconnect::new();
         let mut busy = Busy::until(until);
         let mut last = None;
-        let mut closing = pin!(self.shared.closing.notified());
-        // Registered before the look, so that no closing in between is missed.
-        closing.as_mut().enable();
         loop {
-            if self.is_closed() {
-                return Err(closed());
-            }
-            let linked = timeout_at(until, self.link());
-            let linked = tokio::select! {
-                linked = linked => linked,
-                () = &mut closing => return Err(closed()),
-            };
-            match linked {
+            match self.while_open(timeout_at(until, self.link())).await? {
                 Ok(Ok((link, seat))) => {
                     // From the first connection on: before it there is nothing to maintain.
                     self.shared.keep_maintained();
@@ -99,6 +87,20 @@ impl<DB: Backend> SessionPool<DB> {
         }
     }
 
+    /// What a wait comes to, unless the pool is closed meanwhile.
+    async fn while_open<F: Future>(&self, wait: F) -> Result<F::Output, Error> {
+        // Made ahead of the look: a closing in between wakes it also where it was not polled yet.
+        let closing = self.shared.closing.notified();
+        if self.is_closed() {
+            return Err(closed());
+        }
+        tokio::select! {
+            biased;
+            output = wait => Ok(output),
+            () = closing => Err(closed()),
+        }
+    }
+
     async fn link(&self) -> Result<(Object<Connector<DB>>, Seat), PoolError<sqlx::Error>> {
         let seat = self.shared.seats.take().await.ok_or(PoolError::Closed)?;
         Ok((self.shared.links.get().await?, seat))
@@ -116,18 +118,8 @@ impl<DB: Backend> SessionPool<DB> {
         };
         expect_runtime(Phase::Acquire)?;
         let began = Instant::now();
-        let mut closing = pin!(self.shared.closing.notified());
-        // Registered before the look, so that no closing in between is missed.
-        closing.as_mut().enable();
-        if self.is_closed() {
-            return Err(closed());
-        }
         let turn = timeout_at(until, std::sync::Arc::clone(gate).acquire_owned());
-        let turn = tokio::select! {
-            turn = turn => turn,
-            () = closing => return Err(closed()),
-        };
-        match turn {
+        match self.while_open(turn).await? {
             Ok(Ok(permit)) => Ok(Some(permit)),
             // The gate itself is never closed.
             Ok(Err(_)) => Err(closed()),

@@ -17,9 +17,7 @@ use super::steps::{Slot, Steps};
 use crate::backend::{Access, Backend, Begin, BoxFuture, Statement, Step};
 use crate::error::{Category, Classify, Ends, Error, Outcome, Phase, verdict};
 use crate::operation::Operation;
-use crate::shield::{
-    Busy, WatchedFuture, WatchedStream, comes_in_parts, refuse, refuse_text, writes,
-};
+use crate::shield::{Busy, WatchedFuture, WatchedStream, refuse, refuse_text, writes};
 
 /// What one statement on a pool is counted as.
 static AUTOCOMMIT: Operation = Operation::new("steadfast::autocommit");
@@ -77,7 +75,6 @@ impl<DB: Backend> SessionPool<DB> {
         }
         loop {
             ready(&mut custody).await?;
-            let mut in_parts = comes_in_parts(&statement);
             let spare = DB::again(&statement);
             let (connection, observer) = custody.machine().sending(&statement);
             let stream = DB::fetch_many(connection, statement);
@@ -95,13 +92,11 @@ impl<DB: Backend> SessionPool<DB> {
             };
             drop(stream);
             let Some(error) = failed else {
-                return end(Ok(()), in_parts, custody).await;
+                return end(Ok(()), custody).await;
             };
-            in_parts |= custody.machine().is_in_doubt();
             if DB::is_busy(&error) {
-                // Its first part was refused, and ends the text.
-                in_parts &= has_answered;
-                let has_done_nothing = !has_answered || (!in_parts && reader.forget());
+                let in_doubt = custody.machine().is_in_doubt();
+                let has_done_nothing = !has_answered || (!in_doubt && reader.forget());
                 if has_done_nothing
                     && let Some(spare) = spare
                     && busy.wait().await
@@ -111,7 +106,7 @@ impl<DB: Backend> SessionPool<DB> {
                     continue;
                 }
             }
-            return end(Err(error), in_parts, custody).await;
+            return end(Err(error), custody).await;
         }
     }
 }
@@ -126,21 +121,17 @@ async fn ready<DB: Backend>(custody: &mut Custody<DB>) -> Result<(), Error> {
     ready
 }
 
-/// Ends a session whose only statement failed, and tells what is not known about it. A part of it may stay where
-/// it came `in_parts`.
-async fn end_failed<DB: Backend>(
-    mut custody: Custody<DB>,
-    in_parts: bool,
-    error: sqlx::Error,
-) -> sqlx::Error {
+/// Ends a session whose only statement failed, and tells what is not known about it.
+async fn end_failed<DB: Backend>(mut custody: Custody<DB>, error: sqlx::Error) -> sqlx::Error {
     let verdict = verdict(&error);
+    let in_doubt = custody.machine().is_in_doubt();
     let entry = Arc::clone(custody.entry());
     if verdict.ends == Ends::Connection {
         custody.roll_back().await;
     } else {
         custody.end_answered().await;
     }
-    let outcome = if verdict.leaves_doubt() || in_parts {
+    let outcome = if in_doubt {
         Outcome::Unknown
     } else {
         // Answered: the statement undid itself, and nothing is open.
@@ -152,7 +143,7 @@ async fn end_failed<DB: Backend>(
             .with_category(Category::CommitUnknown)
             .with_outcome(outcome)
             .into()
-    } else if in_parts {
+    } else if in_doubt {
         Error::from_driver(error, Phase::Body)
             .with_outcome(outcome)
             .into()
@@ -214,7 +205,7 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             let (connection, observer) = custody.machine().statement();
             let prepared = DB::prepare_with(connection, sql, parameters);
             let prepared = WatchedFuture::<DB, _>::new(prepared, observer).await;
-            end(prepared, false, custody).await
+            end(prepared, custody).await
         })
     }
 
@@ -229,14 +220,13 @@ impl<'p, DB: Backend> Executor<'p> for &'p SessionPool<DB> {
             let (connection, observer) = custody.machine().statement();
             let described = DB::describe(connection, sql);
             let described = WatchedFuture::<DB, _>::new(described, observer).await;
-            end(described, false, custody).await
+            end(described, custody).await
         })
     }
 }
 
 async fn end<DB: Backend, T>(
     result: Result<T, sqlx::Error>,
-    in_parts: bool,
     mut custody: Custody<DB>,
 ) -> Result<T, sqlx::Error> {
     match result {
@@ -245,6 +235,6 @@ async fn end<DB: Backend, T>(
             custody.entry().answered(None);
             Ok(value)
         }
-        Err(error) => Err(end_failed(custody, in_parts, error).await),
+        Err(error) => Err(end_failed(custody, error).await),
     }
 }

@@ -152,7 +152,7 @@ impl Life {
         }
     }
 
-    /// The same where the end is not known yet: what is certain by now.
+    /// The outcome, or what is certain of it where the session has not come to its end.
     pub(crate) fn outcome_by_now(&self) -> Outcome {
         self.outcome().or(self.fate).unwrap_or(self.if_lost)
     }
@@ -278,8 +278,8 @@ impl Life {
         }
     }
 
-    /// The error of the statement in flight does not tell whether the server has applied it. In a transaction the rollback
-    /// decides; without one nobody knows.
+    /// The error of the statement in flight does not tell whether the server has applied it. In a transaction the
+    /// rollback decides; without one nobody knows.
     pub(crate) fn statement_in_doubt(&mut self) {
         if !self.kind.in_transaction {
             self.fate = Some(Outcome::Unknown);

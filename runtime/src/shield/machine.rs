@@ -131,13 +131,12 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         &mut self,
         statement: &Statement<DB>,
     ) -> (&mut DB::Connection, Observer<'_, DB>) {
-        if hides(DB::DIALECT, statement.text())
-            && let Some(wire) = self.wire()
-        {
+        let hides = hides(DB::DIALECT, statement.text());
+        if hides && let Some(wire) = self.wire() {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
         }
-        let in_parts = !self.life.in_transaction() && comes_in_parts(statement);
+        let in_parts = !self.life.in_transaction() && (hides || comes_in_parts(statement));
         self.watched(observe::span::<DB>(statement.text()), in_parts)
     }
 

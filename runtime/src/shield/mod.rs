@@ -1,8 +1,9 @@
 //! Everything that makes a session end in exactly one of commit or rollback.
 //!
 //! [`life`] decides, with [`levels`] for what is nested; [`machine`] sends; [`owned`] keeps what was sent out of
-//! reach of whoever drops a future; [`reaper`] ends what nobody waits for; [`observe`] watches the user's
-//! statements; [`lending`] is about connections that others use meanwhile; [`scanner`] refuses those that would end the transaction; [`parts`] knows those that are several; [`body`] runs the user's function.
+//! reach of whoever drops a future; [`reaper`] ends what nobody waits for; [`observe`] watches the user's statements;
+//! [`lending`] is about connections that others use meanwhile; [`scanner`] refuses those that would end the
+//! transaction; [`parts`] knows those that are several; [`body`] runs the user's function.
 
 mod alarm;
 mod body;
@@ -26,7 +27,7 @@ pub(crate) use life::State;
 pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
-pub(crate) use parts::{comes_in_parts, spare, writes};
+pub(crate) use parts::{spare, writes};
 pub(crate) use refuse::{refuse, refuse_text, strings_may_escape};
 #[cfg(feature = "migrate")]
 pub(crate) use scanner::scan;

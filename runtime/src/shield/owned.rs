@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::future::{pending, poll_fn};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -54,7 +55,10 @@ impl<L: 'static> Owned<L> {
         polled.unwrap_or_else(|_payload| {
             // It is not to be polled again; dropped, it closes the connection.
             self.future = Box::pin(pending());
-            Poll::Ready(Answer::lost("a control statement panicked"))
+            Poll::Ready(Answer::lost(
+                ErrorKind::Other,
+                "a control statement panicked",
+            ))
         })
     }
 
@@ -266,17 +270,17 @@ impl<L> Answer<L> {
             },
             Err(_elapsed) => {
                 reaper::close::<DB, L>(carrier);
-                Self::lost("the server did not answer a control statement in time")
+                let what = "the server did not answer a control statement in time";
+                Self::lost(ErrorKind::TimedOut, what)
             }
         }
     }
 
     /// The connection is closed, and nobody knows what has become of what was sent.
-    fn lost(what: &'static str) -> Self {
-        let error = std::io::Error::new(std::io::ErrorKind::TimedOut, what);
+    fn lost(kind: ErrorKind, what: &'static str) -> Self {
         Self {
             carrier: None,
-            result: Err(sqlx::Error::Io(error)),
+            result: Err(sqlx::Error::Io(std::io::Error::new(kind, what))),
             meddled: false,
         }
     }

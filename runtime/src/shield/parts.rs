@@ -3,9 +3,10 @@
 use super::scanner::{begins_with_write, commits_inside, holds_several};
 use crate::backend::{Driver, Statement};
 
-/// Whether a statement that fails outside of a transaction may leave a part of its work behind: a text of several
-/// statements, where the database commits each by itself, or a procedure or block that may commit by itself.
-pub(crate) fn comes_in_parts<DB: Driver>(statement: &Statement<DB>) -> bool {
+/// Whether a statement that fails outside of a transaction may leave a part of its work behind, as far as its text
+/// shows: one of several statements, where the database commits each by itself, or one that commits one thing after the
+/// other.
+pub(super) fn comes_in_parts<DB: Driver>(statement: &Statement<DB>) -> bool {
     let text = statement.text();
     commits_inside(DB::DIALECT, text)
         || (!DB::TEXT_IS_TRANSACTION && holds_several(DB::DIALECT, text))

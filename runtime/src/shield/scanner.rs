@@ -86,7 +86,7 @@ pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
 }
 
 /// Whether `sql` is a statement that may commit parts of its work one by one where no transaction is open, so that one
-/// that fails may leave some. On `SQLite` the hooks tell.
+/// that fails may leave some; beside what [`hides`] its work. On `SQLite` the hooks tell.
 #[inline]
 pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
     let mut lexer = Lexer::new(dialect, sql);
@@ -95,8 +95,7 @@ pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
             first_word(&mut lexer).is_some_and(|first| rules::postgres_in_parts(first, lexer))
         }
         Dialect::MySql => {
-            hides(dialect, sql)
-                || first_word(&mut lexer).is_some_and(|first| rules::mysql_in_parts(first, lexer))
+            first_word(&mut lexer).is_some_and(|first| rules::mysql_in_parts(first, lexer))
         }
         Dialect::Sqlite => false,
     }

@@ -29,8 +29,8 @@ pub(crate) enum Committed {
 }
 
 impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
-    /// Sends COMMIT, behind a `note` where it is to be found again, and waits until `limit` for its answer; the COMMIT itself is given up after `patience`.
-    /// A refused one is followed by a rollback that proves the connection.
+    /// Sends COMMIT, behind a `note` where it is to be found again, and waits until `limit` for its answer; the COMMIT
+    /// itself is given up after `patience`. A refused one is followed by a rollback that proves the connection.
     pub(crate) async fn commit(
         &mut self,
         note: Option<String>,

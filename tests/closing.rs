@@ -170,3 +170,30 @@ mod connections {
         }
     }
 }
+
+/// Whoever is just connecting waits for a connection too.
+mod connecting {
+    each_server! {
+        use super::super::AT_ONCE;
+        use steadfast::Category;
+        use tokio::time::timeout;
+        use xtask::proxy::Proxy;
+
+        #[tokio::test]
+        async fn is_told_that_the_pool_is_closed() {
+            let place = Place::new().await;
+            let proxy = Proxy::before(&place.url).unwrap();
+            let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect_lazy().unwrap();
+            proxy.hold();
+            let call = tokio::spawn({
+                let pool = pool.clone();
+                async move { pool.begin().await.unwrap().raw().await.map(drop) }
+            });
+            eventually("it is connecting", || async { proxy.reports().len() == 1 }).await;
+            let report = timeout(AT_ONCE, pool.close()).await.expect("nobody holds a connection");
+            assert!(report.is_clean(), "{report:?}");
+            let error = timeout(AT_ONCE, call).await.expect("it waits for nobody").unwrap().unwrap_err();
+            assert_eq!(error.category(), Category::Closed, "{error}");
+        }
+    }
+}

@@ -193,3 +193,41 @@ mod of_one_kind {
         assert!(!error.is_retryable());
     }
 }
+
+/// A statement whose values cannot be sent is a mistake of the code's, and no lost connection.
+mod values {
+    each_server! {
+        use sqlx::QueryBuilder;
+        use steadfast::{Category, Error, Outcome};
+
+        #[tokio::test]
+        async fn more_than_a_statement_takes_are_not_sent() {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            let mut many = QueryBuilder::<Db>::new("INSERT INTO notes (id, body) ");
+            many.push_values(0..35_000_i64, |mut row, id| { row.push_bind(id).push_bind(id.to_string()); });
+            let error = Error::from(many.build().execute(&pool).await.unwrap_err());
+            assert_eq!((error.category(), error.outcome(), error.is_retryable()), (Category::Programming, Outcome::NotSent, false), "{error}");
+            assert!(error.to_string().contains("70000"), "{error}");
+            note_through(&pool).await;
+            assert_eq!(pool.stats().opened, 1, "nothing went wrong with the connection");
+        }
+
+        #[tokio::test]
+        async fn too_few_are_not_tried_again() {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            let mut two = QueryBuilder::<Db>::new("SELECT ");
+            two.push_bind(1_i64).push(" + ").push_bind(2_i64);
+            let one = sqlx::query(two.sql()).bind(1_i64);
+            let error = Error::from(one.execute(&pool).await.unwrap_err());
+            assert_eq!((error.category(), error.is_retryable()), (Category::Programming, false), "{error}");
+            note_through(&pool).await;
+        }
+
+        async fn note_through(pool: &Pool) {
+            let insert = sqlx::query("INSERT INTO notes (id, body) VALUES (1, 'one')");
+            assert_eq!(insert.execute(pool).await.unwrap().rows_affected(), 1);
+        }
+    }
+}

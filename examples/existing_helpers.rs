@@ -5,9 +5,9 @@
 //! cargo run --example existing_helpers -- --url postgres://localhost/test
 //! ```
 //!
-//! Two of them begin transactions of their own, and commit, roll back or drop them. Inside a session that is a savepoint:
-//! what a helper has committed stays if the session stays, and is gone with it otherwise. The example shows how many
-//! rows each way leaves. The table `existing_helpers` is made anew.
+//! Two of them begin transactions of their own, and commit, roll back or drop them. Inside a session that is a
+//! savepoint: what a helper has committed stays if the session stays, and is gone with it otherwise. The example shows
+//! how many rows each way leaves. The table `existing_helpers` is made anew.
 
 use clap::Parser;
 

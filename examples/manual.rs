@@ -1,11 +1,12 @@
-//! The scoped form beside the manual one, over the same pool: `session`, which ends by itself, and `acquire` with `release`.
+//! The scoped form beside the manual one, over the same pool: `session`, which ends by itself, and `acquire` with
+//! `release`.
 //!
 //! ```text
 //! cargo run --example manual
 //! ```
 //!
-//! Where there is a choice, the scoped form: it commits, rolls back and retries for you. A lease is for what wants the bare
-//! connection, and then it is yours to end its transactions; what you leave on it, the next user does not find.
+//! Where there is a choice, the scoped form: it commits, rolls back and retries for you. A lease is for what wants the
+//! bare connection, and then it is yours to end its transactions; what you leave on it, the next user does not find.
 
 use std::time::Duration;
 

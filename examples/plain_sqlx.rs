@@ -55,7 +55,8 @@ macro_rules! plain_branch {
         impl PlainBranch<$Database> {
             const SQL: Statements = $sql;
 
-            /// One attempt, in a transaction of its own. Whatever returns early drops the transaction, which rolls back.
+            /// One attempt, in a transaction of its own. Whatever returns early drops the transaction, which rolls
+            /// back.
             async fn attempt(&self, order: Order) -> Result<(), BankError> {
                 let mut tx = self.pool.begin_with($begin).await?;
                 let cents: i64 = sqlx::query_scalar(Self::SQL.balance)

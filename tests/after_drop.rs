@@ -126,8 +126,9 @@ mod plain {
     }
 }
 
-/// What is SQLite's own: its statements run in this process, and a call can also be dropped while it waits for a lock that another process
-/// holds. On the servers a lock is the server's, and waiting for one is a statement like any other.
+/// What is SQLite's own: its statements run in this process, and a call can also be dropped while it waits for a lock
+/// that another process holds. On the servers a lock is the server's, and waiting for one is a statement like any
+/// other.
 pub mod sqlite_alone {
     use super::*;
     use crate::support::eventually;

@@ -223,7 +223,8 @@ each_database! {
         is_unlimited(&pool).await;
     }
 
-    /// A limit that passes while the consumer of a stream is slow, and a statement that was dropped, stop nobody else's.
+    /// A limit that passes while the consumer of a stream is slow, and a statement that was dropped, stop nobody
+    /// else's.
     #[tokio::test]
     async fn a_limit_is_over_with_its_statement() {
         let place = Place::new().await;

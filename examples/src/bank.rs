@@ -199,8 +199,9 @@ impl Bank {
             sqlx::raw_sql(statement).execute(&mut connection).await?;
         }
         if self.engine == Engine::Postgres {
-            // Once autovacuum has counted the 100 rows, PostgreSQL scans the whole table instead of the index, and under
-            // serializable each transfer then conflicts with every other. When that happens is chance: 20 s against 6.
+            // Once autovacuum has counted the 100 rows, PostgreSQL scans the whole table instead of the index, and
+            // under serializable each transfer then conflicts with every other. When that happens is chance: 20 s
+            // against 6.
             sqlx::raw_sql("ALTER TABLE bank_accounts SET (autovacuum_enabled = off)")
                 .execute(&mut connection)
                 .await?;
@@ -219,7 +220,8 @@ impl Bank {
     }
 }
 
-/// Nobody but its own pool sees a database in memory, or one without a name, and the books are checked by somebody else.
+/// Nobody but its own pool sees a database in memory, or one without a name, and the books are checked by somebody
+/// else.
 fn refuse_memory(url: &str) -> anyhow::Result<()> {
     let (named, options) = url.split_once('?').unwrap_or((url, ""));
     let named = named.trim_start_matches("sqlite:").trim_start_matches("//");

@@ -138,8 +138,8 @@ impl Options {
     }
 }
 
-/// Reads everything between the parentheses of an attribute. `others` are the tables of the attributes that may stand beside
-/// it, where an option may have been meant to go.
+/// Reads everything between the parentheses of an attribute. `others` are the tables of the attributes that may stand
+/// beside it, where an option may have been meant to go.
 pub(crate) fn read(
     table: &Table,
     others: &[&Table],

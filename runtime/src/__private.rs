@@ -105,8 +105,8 @@ impl<T, E> IsResult for Result<T, E> {
     }
 }
 
-/// What a body answers whose connection could not be opened. Not `Err(…)` in the generated code: a type that is no `Result`
-/// would be one more mistake there.
+/// What a body answers whose connection could not be opened. Not `Err(…)` in the generated code: a type that is no
+/// `Result` would be one more mistake there.
 pub fn refused<R: IsResult>(error: Error) -> R
 where
     R::Error: ManagedError,
@@ -129,8 +129,8 @@ impl<T: Clone> Retryable for T {}
 #[derive(Debug)]
 pub enum WeakerIsolation {}
 
-/// What the database knows. The trait does not stand on the database itself: rustc would advise to bound a type parameter
-/// by it.
+/// What the database knows. The trait does not stand on the database itself: rustc would advise to bound a type
+/// parameter by it.
 #[diagnostic::on_unimplemented(
     message = "`{DB}` is not known to have an isolation level this weak",
     label = "SQLite has one level, `serializable`, and so has a function for every database",

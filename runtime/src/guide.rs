@@ -8,8 +8,9 @@
 //! | [`retry`] | what is tried again, when, and what no retry mends |
 //! | [`outcomes`] | what the database has after a call, however it ended; hooks, the ledger |
 //!
-//! What an item promises stands at the item. What an option means stands at its macro: [`with_session`](crate::with_session),
-//! [`retry`](macro@crate::retry), [`db_error_handling`](crate::db_error_handling).
+//! What an item promises stands at the item. What an option means stands at its macro:
+//! [`with_session`](crate::with_session), [`retry`](macro@crate::retry),
+//! [`db_error_handling`](crate::db_error_handling).
 
 #[doc = include_str!("guide/adopting.md")]
 ///

@@ -1,9 +1,9 @@
 //! Tokens that tell whether a COMMIT whose answer was lost was applied.
 //!
 //! The commit's own batch writes a token into a table of the same database, so the token is there if, and only if, the
-//! work is. Whoever wants to know writes the same token from another session, marked as a fence. If it is refused the row
-//! that is there tells: the commit's, and the work stands, or an earlier fence. If it is taken the work is not there, and
-//! never will be: should the lost COMMIT still reach the server, the token is refused and the work undone.
+//! work is. Whoever wants to know writes the same token from another session, marked as a fence. If it is refused the
+//! row that is there tells: the commit's, and the work stands, or an earlier fence. If it is taken the work is not
+//! there, and never will be: should the lost COMMIT still reach the server, the token is refused and the work undone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -156,8 +156,8 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Reads the answer to a batch that began with a token. Of a COMMIT itself no server says such things, so COMMIT was
-    /// not reached.
+    /// Reads the answer to a batch that began with a token. Of a COMMIT itself no server says such things, so COMMIT
+    /// was not reached.
     pub(crate) fn of<DB: Driver>(error: &sqlx::Error) -> Option<Self> {
         let sqlx::Error::Database(answer) = error else {
             return None;

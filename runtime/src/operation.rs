@@ -35,9 +35,9 @@ pub struct Registered(pub &'static Operation);
 
 inventory::collect!(Registered);
 
-/// Every annotated function of the binary, in no particular order, also those that were never called; and every name that
-/// [`SessionPool::session`](crate::SessionPool::session) or [`operation`](crate::SessionPool::operation) was given, from its
-/// first use on.
+/// Every annotated function of the binary, in no particular order, also those that were never called; and every name
+/// that [`SessionPool::session`](crate::SessionPool::session) or [`operation`](crate::SessionPool::operation) was
+/// given, from its first use on.
 ///
 /// ```
 /// for operation in steadfast::operations() {

@@ -255,7 +255,8 @@ mod refused {
         told
     }
 
-    /// Row 2 of the design's table. The others refuse no SAVEPOINT: with them an error ends a statement, not the transaction.
+    /// Row 2 of the design's table. The others refuse no SAVEPOINT: with them an error ends a statement, not the
+    /// transaction.
     #[tokio::test]
     async fn postgres_a_nested_begin_that_fails_leaves_nothing_to_commit() {
         let plain = fails(Who::Sqlx).await;

@@ -28,8 +28,8 @@ mod aborted {
         (answer, kept)
     }
 
-    /// Row 3 of the design's table. On the others an error ends a statement and not its transaction; where it does end it,
-    /// see rows 7 and 16.
+    /// Row 3 of the design's table. On the others an error ends a statement and not its transaction; where it does end
+    /// it, see rows 7 and 16.
     #[tokio::test]
     async fn postgres_committing_an_aborted_transaction_is_an_error() {
         let (answer, kept) = commits(Who::Sqlx).await;

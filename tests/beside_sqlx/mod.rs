@@ -1,9 +1,9 @@
-//! What plain sqlx 0.9 gets wrong, row by row of the design's table: each scenario is written once, and run by a pool of
-//! sqlx and by one of steadfast, on the same server and through the same kind of proxy. The first half asserts the fault, so
-//! it is real and this harness is able to make it; the second that steadfast has none.
+//! What plain sqlx 0.9 gets wrong, row by row of the design's table: each scenario is written once, and run by a pool
+//! of sqlx and by one of steadfast, on the same server and through the same kind of proxy. The first half asserts the
+//! fault, so it is real and this harness is able to make it; the second that steadfast has none.
 //!
-//! Figures of one run of `cargo test --test steadfast beside_sqlx -- --nocapture`. At which points a future can be dropped
-//! changes a little from run to run.
+//! Figures of one run of `cargo test --test steadfast beside_sqlx -- --nocapture`. At which points a future can be
+//! dropped changes a little from run to run.
 //!
 //! | row | file | databases | plain sqlx 0.9.0 | steadfast |
 //! |---|---|---|---|---|
@@ -25,9 +25,9 @@
 //! | 16 | `silent_ends` | SQLite | after OR ROLLBACK, and after a full disk, the next INSERT commits itself | refused |
 //! | 17 | `packets` | MySQL | dropped in mid-packet the only slot is taken for more than an hour | free within the second |
 //!
-//! What a database cannot have is said at its tests. Two things are milder than the table says: on SQLite `rollback()` behind
-//! a raw COMMIT is an `Err` in sqlx too (the work stays all the same), and in row 17 steadfast has to close a connection that
-//! lost the thread of its packets, which takes most of a second and not 10 ms.
+//! What a database cannot have is said at its tests. Two things are milder than the table says: on SQLite `rollback()`
+//! behind a raw COMMIT is an `Err` in sqlx too (the work stays all the same), and in row 17 steadfast has to close a
+//! connection that lost the thread of its packets, which takes most of a second and not 10 ms.
 
 mod begins;
 mod commits;
@@ -84,8 +84,8 @@ async fn every_point<P>(
     join_all(lanes).await.into_iter().flatten().collect()
 }
 
-/// How far the points are apart. In the middle of a packet of MySQL's it takes steadfast most of a second to be sure that
-/// the connection is lost, and PostgreSQL has many points that are alike. `STEADFAST_LONG=1` takes every one.
+/// How far the points are apart. In the middle of a packet of MySQL's it takes steadfast most of a second to be sure
+/// that the connection is lost, and PostgreSQL has many points that are alike. `STEADFAST_LONG=1` takes every one.
 fn stride(who: Who, database: &str) -> usize {
     match (who, database) {
         _ if is_long() => 1,

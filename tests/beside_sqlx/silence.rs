@@ -47,8 +47,8 @@ each_server! {
 
     const DEADLINE: Duration = Duration::from_millis(200);
 
-    /// Asks, and asks again once the server is stopped. Either is given the same time: sqlx by its caller, steadfast by an
-    /// option.
+    /// Asks, and asks again once the server is stopped. Either is given the same time: sqlx by its caller, steadfast by
+    /// an option.
     async fn asks(doer: &Doer<Db>, both: &Barrier, stopped: &Barrier) -> Result<i64, Failure> {
         match doer {
             Doer::Sqlx(_) => {

@@ -7,7 +7,8 @@ mod deadlock {
     use steadfast::Category;
     use tokio::sync::Barrier;
 
-    /// Swallows a deadlock, writes, and rolls back; whether it was the one to be given up, and what that write answered.
+    /// Swallows a deadlock, writes, and rolls back; whether it was the one to be given up, and what that write
+    /// answered.
     async fn swallows(
         mut work: Work<Db>,
         statements: [&'static str; 2],
@@ -52,8 +53,8 @@ mod deadlock {
         (next, kept)
     }
 
-    /// Row 7 of the design's table. On PostgreSQL the victim of a deadlock is aborted, and refuses the next statement by
-    /// itself; SQLite has one lock, and nobody to wait for in a circle.
+    /// Row 7 of the design's table. On PostgreSQL the victim of a deadlock is aborted, and refuses the next statement
+    /// by itself; SQLite has one lock, and nobody to wait for in a circle.
     #[tokio::test]
     async fn mysql_behind_a_swallowed_deadlock_nothing_commits_itself() {
         let (next, kept) = crosses(Who::Sqlx).await;
@@ -176,8 +177,8 @@ mod raw {
             Rolled { sent, back, kept }.show("mysql", who, "CALL of a procedure that commits")
         }
 
-        /// Row 13 of the design's table. PostgreSQL refuses a COMMIT inside of a procedure that is called in a transaction;
-        /// SQLite has no procedures.
+        /// Row 13 of the design's table. PostgreSQL refuses a COMMIT inside of a procedure that is called in a
+        /// transaction; SQLite has no procedures.
         #[tokio::test]
         async fn mysql_a_procedure_that_commits_is_found_out() {
             let plain = calls(Who::Sqlx).await;
@@ -231,8 +232,8 @@ mod sqlite {
         (next, kept)
     }
 
-    /// Row 16 of the design's table. On the servers no statement's words roll back all, and what a full disk does there is an
-    /// error of its statement (PostgreSQL: see row 3).
+    /// Row 16 of the design's table. On the servers no statement's words roll back all, and what a full disk does there
+    /// is an error of its statement (PostgreSQL: see row 3).
     #[tokio::test]
     async fn sqlite_behind_a_silent_rollback_nothing_commits_itself() {
         for full in [false, true] {

@@ -11,7 +11,8 @@ use crate::support::{drop_when, quiet};
 /// How a lease ends.
 const ENDS: [&str; 4] = ["release", "drop", "mid-statement", "without a runtime"];
 
-/// Ends a lease, in mid-statement once its slow statement `runs`, and waits until its connection is given back or closed.
+/// Ends a lease, in mid-statement once its slow statement `runs`, and waits until its connection is given back or
+/// closed.
 async fn end<DB: Backend>(
     pool: &SessionPool<DB>,
     mut lease: Lease<DB>,

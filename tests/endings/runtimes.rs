@@ -270,8 +270,8 @@ mod two {
             Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
         }
 
-        /// A COMMIT that was sent goes on where its connection lives, with limits that have nothing to do with the runtime on
-        /// which it began.
+        /// A COMMIT that was sent goes on where its connection lives, with limits that have nothing to do with the
+        /// runtime on which it began.
         #[test]
         fn a_commit_outlives_the_runtime_of_its_caller() {
             let home = threads();

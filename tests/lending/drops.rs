@@ -1,5 +1,5 @@
-//! What lends, and what is done on a lent connection, dropped at each of its polls; on servers through a proxy that passes
-//! one byte at a time as well, so that there are as many of them as there can be.
+//! What lends, and what is done on a lent connection, dropped at each of its polls; on servers through a proxy that
+//! passes one byte at a time as well, so that there are as many of them as there can be.
 //!
 //! `STEADFAST_LONG=1` takes every point; without it they are a stride apart.
 

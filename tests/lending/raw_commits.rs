@@ -1,5 +1,5 @@
-//! A helper ends the session's transaction by words of its own, and then something else goes wrong: whoever would say that
-//! the work is undone would lie.
+//! A helper ends the session's transaction by words of its own, and then something else goes wrong: whoever would say
+//! that the work is undone would lie.
 
 each_server! {
     helpers!();

@@ -75,8 +75,8 @@ each_server! {
         println!("{NAME:9} | {:58} | {first:>4}", "1 statement and the first loan of a connection, with 1");
         assert_eq!(first, 6, "{:#?}", proxy.sent());
 
-        // The session's next step behind a loan asks whether the connection is in step. On PostgreSQL the first loan of a
-        // level sets a savepoint where a statement has run before.
+        // The session's next step behind a loan asks whether the connection is in step. On PostgreSQL the first loan of
+        // a level sets a savepoint where a statement has run before.
         let (later, behind) = (u64::from(is_postgres), 1);
         for (steps, expected) in [
             ("..", 4),

@@ -1,4 +1,5 @@
-//! Helpers that begin, commit, roll back and drop transactions of their own do the same inside a session, as a part of it.
+//! Helpers that begin, commit, roll back and drop transactions of their own do the same inside a session, as a part of
+//! it.
 
 /// Where in the session a helper is called.
 #[derive(Clone, Copy, Debug)]

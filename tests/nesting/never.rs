@@ -40,8 +40,8 @@ each_database! {
     use std::sync::atomic::{AtomicU32, Ordering};
     use steadfast::{Category, Error, Outcome, Phase};
 
-    /// Every one in every other, ahead of the first statement: what is refused has sent nothing and taken no connection.
-    /// Trap 7: an inner function's isolation or `read_only` is ignored silently.
+    /// Every one in every other, ahead of the first statement: what is refused has sent nothing and taken no
+    /// connection. Trap 7: an inner function's isolation or `read_only` is ignored silently.
     #[tokio::test]
     async fn a_call_that_does_not_fit_sends_nothing() {
         let place = Place::new().await;

@@ -1,5 +1,5 @@
-//! What SQLite alone asks for: one writer, a journal of two kinds, a statement that is committed by its last step, settings
-//! that belong to a connection, and a file where others have a server.
+//! What SQLite alone asks for: one writer, a journal of two kinds, a statement that is committed by its last step,
+//! settings that belong to a connection, and a file where others have a server.
 
 mod acknowledged;
 mod commits;

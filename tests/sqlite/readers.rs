@@ -1,5 +1,5 @@
-//! Where a database has no WAL (in memory, or with a rollback journal) a writer keeps readers out. They wait, as writers
-//! do, and not only for as long as SQLite itself waits.
+//! Where a database has no WAL (in memory, or with a rollback journal) a writer keeps readers out. They wait, as
+//! writers do, and not only for as long as SQLite itself waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

@@ -129,8 +129,8 @@ const WITH_NUL: [&str; 3] = [
     "\0",
 ];
 
-/// sqlx would ask SQLite for what follows it for ever, on the connection's thread: there is no half of this test that shows
-/// it, for nothing would end that thread.
+/// sqlx would ask SQLite for what follows it for ever, on the connection's thread: there is no half of this test that
+/// shows it, for nothing would end that thread.
 macro_rules! refuses_nul {
     ($executor:expr) => {
         for text in WITH_NUL {

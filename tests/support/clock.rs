@@ -48,8 +48,8 @@ impl Clock {
         until(what, condition, nap).await;
     }
 
-    /// From here on, for as long as this is polled, it goes at half its pace at the most, and at less on a busy machine:
-    /// answers come in time, and limits are reached.
+    /// From here on, for as long as this is polled, it goes at half its pace at the most, and at less on a busy
+    /// machine: answers come in time, and limits are reached.
     pub async fn crawl(&self) -> ! {
         loop {
             nap().await;

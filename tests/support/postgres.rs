@@ -46,7 +46,8 @@ impl Place {
         .await
         .unwrap();
         admin.close().await.unwrap();
-        // A user of its own: how others tell this place's connections from theirs, whatever names sessions give themselves.
+        // A user of its own: how others tell this place's connections from theirs, whatever names sessions give
+        // themselves.
         let (scheme, rest) = server.split_once("://").unwrap();
         let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
         let url = format!("{scheme}://{name}@{rest}?options[search_path]={name}");

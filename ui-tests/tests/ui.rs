@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use trybuild::TestCases;
 
-/// Runs both folders of a macro, of the pool or of a session. `at_least` keeps a folder that lost its fixtures from passing.
+/// Runs both folders of a macro, of the pool or of a session. `at_least` keeps a folder that lost its fixtures from
+/// passing.
 fn run(name: &str, at_least: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let (pass, fail) = (

@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-/// The variable in which `cargo xtask test --only` passes its choice on: names with commas between them. Without it a run is about all.
+/// The variable in which `cargo xtask test --only` passes its choice on: names with commas between them. Without it a
+/// run is about all.
 pub const ONLY: &str = "STEADFAST_ONLY";
 
 /// A database that steadfast supports.

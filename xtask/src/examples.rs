@@ -9,7 +9,8 @@ use crate::running::Running;
 use crate::signals::Signals;
 use crate::{cargo, job};
 
-// These do the main job and take a database and a size; enough for each kind of fault to happen, few enough for a minute.
+// These do the main job and take a database and a size; enough for each kind of fault to happen, few enough for a
+// minute.
 const LARGE: [&str; 2] = ["quickstart", "plain_sqlx"];
 // These take a database alone.
 const ANYWHERE: [&str; 1] = ["existing_helpers"];

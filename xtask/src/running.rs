@@ -16,7 +16,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the servers of `databases`, side by side. A signal meanwhile ends this process; the watchers then remove what there is.
+    /// Starts the servers of `databases`, side by side. A signal meanwhile ends this process; the watchers then remove
+    /// what there is.
     pub(crate) async fn start(databases: &[Database], signals: &mut Signals) -> io::Result<Self> {
         let databases = databases.to_vec();
         let starting = tokio::task::spawn_blocking(move || Self::start_blocking(&databases));

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-// A process that another test starts while a script is being written would keep it open for writing, and then it cannot be run.
+// A process that another test starts while a script is being written would keep it open for writing, and then it cannot
+// be run.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs `cargo xtask test --only sqlite ARGUMENTS` with a cargo that is this shell script.

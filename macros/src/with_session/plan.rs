@@ -217,8 +217,8 @@ fn guessed(
     })
 }
 
-/// Whether it is the `Connection` of a type parameter: `DB::Connection`, `<DB as Database>::Connection`. A session's source
-/// that goes by it could be inferred from no argument, nor be proven `Send`.
+/// Whether it is the `Connection` of a type parameter: `DB::Connection`, `<DB as Database>::Connection`. A session's
+/// source that goes by it could be inferred from no argument, nor be proven `Send`.
 fn is_any_connection(ty: &Type, function: &Function) -> bool {
     let Type::Path(path) = types::plain(ty) else {
         return false;

@@ -8,8 +8,8 @@ use crate::diagnostics::Mistakes;
 use crate::function::{Function, Receiver, mentions};
 use crate::spans;
 
-/// Makes an `async fn` a function that returns a future, of which it promises that it is `Send`: nobody has to look into it,
-/// which for a future that contains itself has no end.
+/// Makes an `async fn` a function that returns a future, of which it promises that it is `Send`: nobody has to look
+/// into it, which for a future that contains itself has no end.
 pub(crate) fn signature(signature: &mut Signature) {
     let output = match &signature.output {
         ReturnType::Default => parse_quote!(()),

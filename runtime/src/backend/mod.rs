@@ -305,7 +305,8 @@ pub trait Driver: Database + Sized {
         false
     }
 
-    /// Proves that question and answer are in step, where an unwatched statement that was dropped may have changed that.
+    /// Proves that question and answer are in step, where an unwatched statement that was dropped may have changed
+    /// that.
     fn resync(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
         let _ = connection;
         Box::pin(std::future::ready(Ok(())))
@@ -316,7 +317,8 @@ pub trait Driver: Database + Sized {
         false
     }
 
-    /// Whether the statement that has just failed, outside of a transaction, is known to have committed something first.
+    /// Whether the statement that has just failed, outside of a transaction, is known to have committed something
+    /// first.
     fn kept_a_part(_tag: &Self::Tag, _error: &sqlx::Error) -> bool {
         false
     }
@@ -350,8 +352,8 @@ pub trait Driver: Database + Sized {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Undoes what somebody has left on a connection beside a transaction: settings, locks, temporary tables, cursors. To
-    /// be called behind `prove_clean`.
+    /// Undoes what somebody has left on a connection beside a transaction: settings, locks, temporary tables, cursors.
+    /// To be called behind `prove_clean`.
     fn scrub<'c>(
         connection: &'c mut Self::Connection,
         tag: &'c mut Self::Tag,
@@ -417,8 +419,8 @@ macro_rules! delegate_to_sqlx {
 }
 
 /// `fetch_optional`: the stream is read to its end, so that an error which comes after the first row belongs to this
-/// statement and not to the next. On `SQLite` a statement is committed by its last step alone, and sqlx drops the error of
-/// one that it stops early.
+/// statement and not to the next. On `SQLite` a statement is committed by its last step alone, and sqlx drops the error
+/// of one that it stops early.
 macro_rules! first_row_of_all {
     () => {
         fn fetch_optional(

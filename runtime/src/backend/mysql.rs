@@ -284,8 +284,8 @@ impl Driver for MySql {
 }
 
 impl MySqlTag {
-    /// Looks on the way, once, whether what has run unseen had ended our transaction, or opened another. A savepoint lives
-    /// as long as its transaction, and outside of one it is gone at once (1305).
+    /// Looks on the way, once, whether what has run unseen had ended our transaction, or opened another. A savepoint
+    /// lives as long as its transaction, and outside of one it is gone at once (1305).
     async fn roll_back_hidden(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         let mut rollback = String::from("ROLLBACK AND NO CHAIN NO RELEASE");
         // One that was lent by hand and has changed them is closed; the counters must not take these for changes.

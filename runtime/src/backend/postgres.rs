@@ -194,7 +194,8 @@ impl Driver for Postgres {
             if let Some(deallocate) = deallocate {
                 Self::batch(connection, deallocate.into()).await?;
             }
-            // Some may be prepared while a name meant something else, whatever it means now, or gone behind sqlx's back.
+            // Some may be prepared while a name meant something else, whatever it means now, or gone behind sqlx's
+            // back.
             if connection.cached_statements_size() > 0 {
                 connection.clear_cached_statements().await?;
             }
@@ -236,7 +237,8 @@ impl Driver for Postgres {
         if let Some(owner) = begin.owner {
             let _ = write!(sql, "; SET LOCAL application_name = {}", shown(owner));
         }
-        // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with it.
+        // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with
+        // it.
         if !tag.statement_timeout.is(statement) {
             let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
         }

@@ -252,8 +252,8 @@ impl Driver for Sqlite {
     }
 
     fn is_busy(error: &sqlx::Error) -> bool {
-        // 5 is SQLITE_BUSY, 6 SQLITE_LOCKED. Waiting does not mend 517, SQLITE_BUSY_SNAPSHOT, nor a bare 6, which is the
-        // connection's own doing.
+        // 5 is SQLITE_BUSY, 6 SQLITE_LOCKED. Waiting does not mend 517, SQLITE_BUSY_SNAPSHOT, nor a bare 6, which is
+        // the connection's own doing.
         code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6) && !matches!(code, 517 | 6))
     }
 

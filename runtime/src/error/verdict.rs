@@ -94,8 +94,8 @@ impl Verdict {
         }
     }
 
-    /// Whether this error leaves it open which question the connection's next answer belongs to. An error of the server's
-    /// own is an answer.
+    /// Whether this error leaves it open which question the connection's next answer belongs to. An error of the
+    /// server's own is an answer.
     pub(crate) fn loses_step(self, error: &sqlx::Error) -> bool {
         self.ends == Ends::Connection && !matches!(error, sqlx::Error::Database(_))
     }
@@ -129,7 +129,8 @@ pub(crate) fn verdict(error: &sqlx::Error) -> Verdict {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
             Verdict::lost(Category::Connection, Retry::Yes)
         }
-        // sqlx's own words, of what it has prepared and not sent; an answer that will not come is waited for ever after.
+        // sqlx's own words, of what it has prepared and not sent; an answer that will not come is waited for ever
+        // after.
         sqlx::Error::Protocol(words) if words.starts_with("prepared statement expected") => {
             Verdict::lost(Category::Programming, Retry::Never)
         }

@@ -58,8 +58,8 @@ impl<DB: Backend> PoolBuilder<DB> {
         self.address(Address::Url(url.as_ref().to_owned()))
     }
 
-    /// The server, as sqlx's connect options. Unlike those of a URL they are used as they are: on SQLite the
-    /// journal mode and `synchronous` stay as given (a URL means WAL and `FULL`). Only SQLite's `busy_timeout` is the pool's
+    /// The server, as sqlx's connect options. Unlike those of a URL they are used as they are: on SQLite the journal
+    /// mode and `synchronous` stay as given (a URL means WAL and `FULL`). Only SQLite's `busy_timeout` is the pool's
     /// own: sessions wait for locks without blocking a thread.
     #[must_use]
     pub fn primary_with(self, options: Options<DB>) -> Self {
@@ -131,8 +131,8 @@ impl<DB: Backend> PoolBuilder<DB> {
         self
     }
 
-    /// How many retries the calls of this pool may make while little succeeds: 500 tokens and 14 a retry by default, see
-    /// [`RetryBudget`]. Conflicts cost nothing.
+    /// How many retries the calls of this pool may make while little succeeds: 500 tokens and 14 a retry by default,
+    /// see [`RetryBudget`]. Conflicts cost nothing.
     #[must_use]
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.settings.retry_budget = budget;

@@ -12,7 +12,8 @@ use crate::backend::Backend;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Sessions, and leases by hand, that had not ended within the deadline. Their connections close as soon as they do.
+    /// Sessions, and leases by hand, that had not ended within the deadline. Their connections close as soon as they
+    /// do.
     pub left: Vec<SessionInfo>,
 }
 

@@ -8,8 +8,9 @@ use crate::backend::Backend;
 
 /// A pool with the connect options and limits of one of sqlx's, and connections of its own. Sends nothing.
 ///
-/// Taken over: the connect options as they are now, `max_connections`, `min_connections`, `acquire_timeout`, `idle_timeout`
-/// and `max_lifetime`. sqlx's pool goes on by itself; while both are open the server sees the connections of both.
+/// Taken over: the connect options as they are now, `max_connections`, `min_connections`, `acquire_timeout`,
+/// `idle_timeout` and `max_lifetime`. sqlx's pool goes on by itself; while both are open the server sees the
+/// connections of both.
 ///
 /// **Not** taken over: `after_connect`, `before_acquire` and `after_release`. sqlx does not hand out these closures: where there
 /// is one, build the pool with [`builder`](SessionPool::builder), `primary_with(pool.connect_options())` and

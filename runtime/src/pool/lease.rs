@@ -13,14 +13,14 @@ use crate::operation::Operation;
 /// A connection of the pool, taken by hand: [`SessionPool::acquire`], and [`SessionPool::release`] or a drop.
 ///
 /// It derefs to sqlx's connection, so `&mut *lease` goes wherever `&mut PgConnection` or one of its siblings does, and
-/// `lease.begin()` (sqlx's `Connection`) is a transaction like on any connection. There is no session around it: nothing is
-/// refused, nothing is watched, nobody retries, and no deadline holds. On SQLite it does not queue among the writers: a
-/// statement that meets another one answers `BUSY` after 25 ms.
+/// `lease.begin()` (sqlx's `Connection`) is a transaction like on any connection. There is no session around it:
+/// nothing is refused, nothing is watched, nobody retries, and no deadline holds. On SQLite it does not queue among the
+/// writers: a statement that meets another one answers `BUSY` after 25 ms.
 ///
 /// # Guarantee
-/// However it ends, the next user of the connection finds nothing of it. Released, or dropped anywhere (without a runtime,
-/// after the end of its runtime, in mid-statement, in mid-transaction, with a transaction leaked), the connection is cleaned
-/// and proven clean, or closed. Its slot is free within a second.
+/// However it ends, the next user of the connection finds nothing of it. Released, or dropped anywhere (without a
+/// runtime, after the end of its runtime, in mid-statement, in mid-transaction, with a transaction leaked), the
+/// connection is cleaned and proven clean, or closed. Its slot is free within a second.
 ///
 /// | what may be left | PostgreSQL | MariaDB | SQLite |
 /// |---|---|---|---|
@@ -36,19 +36,21 @@ use crate::operation::Operation;
 /// | hooks on the handle | | | set back |
 ///
 /// **Closed** means that the pool opens another connection when it needs one. So it does wherever the answer is in doubt:
-/// also after any other statement than the plain ones for data and tables on MariaDB, after every lease on MySQL (which shows
-/// neither variables nor temporary tables), and where the server does not answer in time.
+/// also after any other statement than the plain ones for data and tables on MariaDB, after every lease on MySQL (which
+/// shows neither variables nor temporary tables), and where the server does not answer in time.
 ///
 /// What is reset goes back to what it was when the connection was new: `after_connect` runs on it again.
 ///
 /// **Left**, because it harms nobody or nobody can see it: on PostgreSQL what sqlx remembers of the types that a lease has
-/// looked up by name (do not use types that another `search_path` has put in place of others of that name), loaded libraries, the seed of `random()`, custom settings (`SET my.name`) as an empty text, and a prepared two-phase transaction;
-/// `LAST_INSERT_ID()`, `last_insert_rowid()` and their kind; on SQLite a preupdate hook, and a function or collation that
-/// took the place of another of that name.
+/// looked up by name (do not use types that another `search_path` has put in place of others of that name), loaded
+/// libraries, the seed of `random()`, custom settings (`SET my.name`) as an empty text, and a prepared two-phase
+/// transaction; `LAST_INSERT_ID()`, `last_insert_rowid()` and their kind; on SQLite a preupdate hook, and a function or
+/// collation that took the place of another of that name.
 ///
 /// # Cost
-/// Taking it: nothing on PostgreSQL, one round trip on MySQL and MariaDB. Giving it back: three on PostgreSQL, one more where sqlx
-/// has prepared statements (and with `after_connect` one more, and its own), five on MariaDB; SQLite some tens of microseconds.
+/// Taking it: nothing on PostgreSQL, one round trip on MySQL and MariaDB. Giving it back: three on PostgreSQL, one more
+/// where sqlx has prepared statements (and with `after_connect` one more, and its own), five on MariaDB; SQLite some
+/// tens of microseconds.
 ///
 /// # Cancellation
 /// A statement dropped on the lease leaves it as sqlx does; whatever is left in flight is ended with the lease.
@@ -88,11 +90,12 @@ impl<DB: Backend> SessionPool<DB> {
         Lease::take(self, &BY_HAND, false).await
     }
 
-    /// Gives a lease back, and answers when its connection is clean, or closed, and its slot free. A lease of another pool
-    /// goes back to that one.
+    /// Gives a lease back, and answers when its connection is clean, or closed, and its slot free. A lease of another
+    /// pool goes back to that one.
     ///
     /// # Errors
-    /// `Programming`, outcome `RolledBack`, where a transaction was still open, which is undone. The same, outcome `NotSent`, where there is no runtime: the connection is cleaned where it lives.
+    /// `Programming`, outcome `RolledBack`, where a transaction was still open, which is undone. The same, outcome
+    /// `NotSent`, where there is no runtime: the connection is cleaned where it lives.
     ///
     /// That a connection was closed because it could not be cleaned is no error.
     ///

@@ -16,12 +16,12 @@ impl<DB: Backend> SessionPool<DB> {
     /// The SQL of the tables that steadfast needs, for migrations of your own: the ledger of `verify_commit`.
     pub const SCHEMA: &'static str = schema(DB::DIALECT);
 
-    /// Makes the tables of [`SCHEMA`](Self::SCHEMA) where they are not there, and tries them. Several programs may do so at
-    /// the same time, and a program that may not make tables where they are there.
+    /// Makes the tables of [`SCHEMA`](Self::SCHEMA) where they are not there, and tries them. Several programs may do
+    /// so at the same time, and a program that may not make tables where they are there.
     ///
     /// # Errors
-    /// Where they may not be made, or where the table there is another version's, may not be used, or could not tell one commit
-    /// from another.
+    /// Where they may not be made, or where the table there is another version's, may not be used, or could not tell
+    /// one commit from another.
     ///
     /// # Cost
     /// Six round trips where they are there, eleven otherwise.
@@ -76,8 +76,8 @@ impl<DB: Backend> SessionPool<DB> {
     /// once an hour for those older than a week.
     ///
     /// # Errors
-    /// `Programming` for less than a day: whoever asks for a commit must find its token for so long, or would be told that
-    /// the work is not there. Those of any statement.
+    /// `Programming` for less than a day: whoever asks for a commit must find its token for so long, or would be told
+    /// that the work is not there. Those of any statement.
     pub async fn forget_tokens(&self, older_than: Duration) -> Result<(), Error> {
         if older_than < TOKENS_CERTAIN {
             return Err(Error::new(
@@ -165,10 +165,10 @@ impl Error {
     ///
     /// # Guarantee
     /// `Committed` and `RolledBack` are certain, whoever asks and however often: once it was found not to be there, a
-    /// commit never will be. `Unknown` where the server still cannot answer, where a token is not there that is older than a
-    /// day (see [`forget_tokens`](SessionPool::forget_tokens)), and where the session could have committed a
-    /// part of its work by itself (a procedure on MySQL, a lent connection) and the commit was not applied. An error that
-    /// is not in doubt answers what it has. `pool` must reach the database of the call.
+    /// commit never will be. `Unknown` where the server still cannot answer, where a token is not there that is older
+    /// than a day (see [`forget_tokens`](SessionPool::forget_tokens)), and where the session could have committed a
+    /// part of its work by itself (a procedure on MySQL, a lent connection) and the commit was not applied. An error
+    /// that is not in doubt answers what it has. `pool` must reach the database of the call.
     ///
     /// # Errors
     /// `Programming` where the function does not verify its commits, so that there is no token to ask for.

@@ -18,15 +18,17 @@ where
 {
     /// Applies the migrations that are not applied yet, in order (feature `migrate`).
     ///
-    /// They run as sqlx runs them, each in a transaction of its own unless it says `-- no-transaction`, on a [`Lease`]: no
-    /// statement is refused, and what a migration leaves on the connection is gone afterwards, sqlx's lock too where one has
-    /// failed. Two that run at once, from wherever, go one after the other on PostgreSQL, MySQL and MariaDB (where sqlx's lock
-    /// holds nobody back, so steadfast takes one of its own beside it). On SQLite they wait for their turn among the writers of this process and keep it to the end.
+    /// They run as sqlx runs them, each in a transaction of its own unless it says `-- no-transaction`, on a [`Lease`]:
+    /// no statement is refused, and what a migration leaves on the connection is gone afterwards, sqlx's lock too where
+    /// one has failed. Two that run at once, from wherever, go one after the other on PostgreSQL, MySQL and MariaDB
+    /// (where sqlx's lock holds nobody back, so steadfast takes one of its own beside it). On SQLite they wait for
+    /// their turn among the writers of this process and keep it to the end.
     ///
     /// # Errors
-    /// A migration that fails is named, and those before it stay. Its outcome is `RolledBack` where its transaction undid it
-    /// whole, else `Unknown`: on MySQL and MariaDB every change of a table commits what came before. `Programming` where the
-    /// database's list of migrations is not that of the migrator. Those of waiting for a connection.
+    /// A migration that fails is named, and those before it stay. Its outcome is `RolledBack` where its transaction
+    /// undid it whole, else `Unknown`: on MySQL and MariaDB every change of a table commits what came before.
+    /// `Programming` where the database's list of migrations is not that of the migrator. Those of waiting for a
+    /// connection.
     ///
     /// # Cost
     /// sqlx's, and that of a lease.
@@ -67,12 +69,12 @@ where
     }
 }
 
-/// sqlx waits for its own lock with a timeout of -1, which `MariaDB` answers with NULL, and goes on without it. A year is
-/// longer than any migration; the lock goes with the lease.
+/// sqlx waits for its own lock with a timeout of -1, which `MariaDB` answers with NULL, and goes on without it. A year
+/// is longer than any migration; the lock goes with the lease.
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('steadfast.migrate.', MD5(DATABASE())), 31536000)";
 
-/// As in sqlx: nothing of a migration is sent twice, so other processes are waited for here. The connection does not serve on
-/// afterwards.
+/// As in sqlx: nothing of a migration is sent twice, so other processes are waited for here. The connection does not
+/// serve on afterwards.
 const PATIENT: &str = "PRAGMA busy_timeout = 5000";
 
 fn failed<DB: Driver>(migrator: &Migrator, error: MigrateError) -> Error {

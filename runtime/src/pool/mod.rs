@@ -70,8 +70,8 @@ pub(crate) use steps::{Slot, Steps};
 /// a `CALL` failed half-way, or a text of several statements on MySQL and SQLite, which commit each by itself) the
 /// error is one of ours with outcome [`Unknown`](crate::Outcome::Unknown), which is never retried.
 ///
-/// On SQLite a statement that writes queues with the write sessions of the process, and one that is refused because somebody
-/// else holds the lock is run again for 5 s, as long as it has answered nothing.
+/// On SQLite a statement that writes queues with the write sessions of the process, and one that is refused because
+/// somebody else holds the lock is run again for 5 s, as long as it has answered nothing.
 ///
 /// # Cost
 /// Taking a connection that served a session within the last 500 ms costs no round trip; giving one back
@@ -240,9 +240,9 @@ impl<DB: Backend> SessionPool<DB> {
         }
     }
 
-    /// The sessions, and leases by hand (`steadfast::acquire`), that hold a connection or wait for one, in the order of their ids. A session has left
-    /// this list before its call answers, unless a deadline or an unanswered COMMIT made the call answer
-    /// first; such a one, and one whose owner was dropped, is listed until the reaper has ended it.
+    /// The sessions, and leases by hand (`steadfast::acquire`), that hold a connection or wait for one, in the order of
+    /// their ids. A session has left this list before its call answers, unless a deadline or an unanswered COMMIT made
+    /// the call answer first; such a one, and one whose owner was dropped, is listed until the reaper has ended it.
     ///
     /// # Cost
     /// One lock for as long as the list is copied.
@@ -257,8 +257,8 @@ impl SessionPool<sqlx::Sqlite> {
     /// A database in memory, for tests and first steps: empty, under a name of its own, shared by the
     /// connections of this pool and gone with it.
     ///
-    /// It waits for locks as a file does (SQLite's `memdb`), which a shared cache does not. There is no WAL: readers wait
-    /// for the session that writes.
+    /// It waits for locks as a file does (SQLite's `memdb`), which a shared cache does not. There is no WAL: readers
+    /// wait for the session that writes.
     ///
     /// # Cost
     /// One more connection beside the pool's maximum, which keeps the database alive.

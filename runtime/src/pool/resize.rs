@@ -13,8 +13,8 @@ impl<DB: Backend> SessionPool<DB> {
     /// Changes how many connections may be open at once, from the next one on.
     ///
     /// # Guarantee
-    /// No session is cut: connections beyond the new maximum are closed when they are given back, idle ones at once, those
-    /// first that were idle for longest. Who waits for a connection stays in line.
+    /// No session is cut: connections beyond the new maximum are closed when they are given back, idle ones at once,
+    /// those first that were idle for longest. Who waits for a connection stays in line.
     ///
     /// # Errors
     /// `Programming` for 0, for less than `min_connections`, and for more than 65535; `Closed` once the pool is.

@@ -73,7 +73,8 @@ impl Seats {
         self.free.close();
     }
 
-    /// Changes their number. Those that are taken stay taken. `make_room` is called where there have never been as many.
+    /// Changes their number. Those that are taken stay taken. `make_room` is called where there have never been as
+    /// many.
     pub(super) fn resize(&self, max: usize, make_room: impl FnOnce(usize)) {
         let mut plan = self.plan();
         if max > plan.room {

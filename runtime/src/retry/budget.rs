@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::error::Category;
 
-/// How many retries a pool allows while little succeeds: a bucket of tokens. A retry takes some, a call that succeeds gives
-/// back: what its last retry took, or one token where it needed none. An empty bucket ends a call with the error it has.
+/// How many retries a pool allows while little succeeds: a bucket of tokens. A retry takes some, a call that succeeds
+/// gives back: what its last retry took, or one token where it needed none. An empty bucket ends a call with the error
+/// it has.
 ///
 /// Conflicts and lock timeouts cost nothing: a database that reports them is well.
 ///
-/// 500 tokens at 14 a retry let 35 retries through at once, and after that one for every 14 calls that succeed. Tokens and
-/// refill are those of the AWS SDKs' standard mode.
+/// 500 tokens at 14 a retry let 35 retries through at once, and after that one for every 14 calls that succeed. Tokens
+/// and refill are those of the AWS SDKs' standard mode.
 ///
 /// ```
 /// use steadfast::RetryBudget;

@@ -7,11 +7,11 @@ use crate::error::{Category, Kind};
 
 /// When a call that failed is tried again.
 ///
-/// An attempt runs the whole body in a new session; the failed one is rolled back, and its connection back in the
-/// pool, before the wait begins. What is retried: errors that are [transient](Category::is_transient), and those the
-/// policy was widened to, as long as it is certain that nothing was applied. An
-/// [`Unknown`](crate::error::Outcome::Unknown) outcome is never retried, unless [`verify_commit`](Self::verify_commit) has proven
-/// that nothing was applied, or the work is declared [`idempotent`](Self::idempotent).
+/// An attempt runs the whole body in a new session; the failed one is rolled back, and its connection back in the pool,
+/// before the wait begins. What is retried: errors that are [transient](Category::is_transient), and those the policy
+/// was widened to, as long as it is certain that nothing was applied. An [`Unknown`](crate::error::Outcome::Unknown)
+/// outcome is never retried, unless [`verify_commit`](Self::verify_commit) has proven that nothing was applied, or the
+/// work is declared [`idempotent`](Self::idempotent).
 ///
 /// | | `exponential` | `fixed` | `immediate` | `none` |
 /// |---|---|---|---|---|

@@ -11,11 +11,12 @@ use crate::pool::{Hook, HookOutput, Task};
 ///
 /// Hooks belong to one attempt and run in the order in which they were given, once the session has ended and its
 /// connection is back in the pool: a hook gets no session. The call answers behind them; it waits 5 s for them, or its
-/// deadline and 100 ms, and then they go on alone. They run also when the owner of the session is gone, on the runtime of
-/// its connection, and [`SessionPool::close`](crate::SessionPool::close) waits for them.
+/// deadline and 100 ms, and then they go on alone. They run also when the owner of the session is gone, on the runtime
+/// of its connection, and [`SessionPool::close`](crate::SessionPool::close) waits for them.
 ///
-/// Those given inside a savepoint or a nested call vanish when that is undone. One that fails or panics is logged (target
-/// `steadfast::hooks`), counted in [`OperationStats::hooks_failed`](crate::OperationStats::hooks_failed), and undoes nothing.
+/// Those given inside a savepoint or a nested call vanish when that is undone. One that fails or panics is logged
+/// (target `steadfast::hooks`), counted in [`OperationStats::hooks_failed`](crate::OperationStats::hooks_failed), and
+/// undoes nothing.
 impl<DB: Backend> Session<DB> {
     /// Runs `hook` once the work is certainly committed, or ended well without a statement. Not where the outcome is
     /// [`Unknown`](Outcome::Unknown).

@@ -11,24 +11,24 @@ impl<DB: Backend> Session<DB> {
     ///
     /// # Guarantee
     /// What is done on it is part of the session. A helper's own `begin` is a savepoint, also in sqlx's count: its
-    /// `commit` keeps the work for as long as the session does, its `rollback` and its drop undo that part alone. What the
-    /// helper does behind our back is found at the latest by the end of the session: a transaction that it never ended, or
-    /// ours ended by raw SQL, are a `Programming` error, never a false `Ok`, with outcome `Unknown` where a part of the work
-    /// may be committed. Statements are not watched: one that fails on PostgreSQL dooms the session although its error was
-    /// swallowed, and COMMIT says so; on SQLite `statement_timeout` does not stop them.
+    /// `commit` keeps the work for as long as the session does, its `rollback` and its drop undo that part alone. What
+    /// the helper does behind our back is found at the latest by the end of the session: a transaction that it never
+    /// ended, or ours ended by raw SQL, are a `Programming` error, never a false `Ok`, with outcome `Unknown` where a
+    /// part of the work may be committed. Statements are not watched: one that fails on PostgreSQL dooms the session
+    /// although its error was swallowed, and COMMIT says so; on SQLite `statement_timeout` does not stop them.
     ///
     /// Settings that it changes (`SET`, `PRAGMA`) stay on the connection: write `SET LOCAL`. Those that sessions set
     /// themselves (the limits of statements and locks, `autocommit`, `query_only`) are set right for the next one.
     ///
-    /// In a session in `autocommit` a helper's transactions are real ones; where it leaves one open that is rolled back,
-    /// and the call is a `Programming` error with outcome `Unknown`.
+    /// In a session in `autocommit` a helper's transactions are real ones; where it leaves one open that is rolled
+    /// back, and the call is a `Programming` error with outcome `Unknown`.
     ///
     /// # Errors
     /// As a statement's: no connection in time, a doomed level.
     ///
     /// # Cost
-    /// None where the session opens with it, else one round trip on PostgreSQL, and on the others once in a connection's
-    /// life; on MySQL one more for the session's next statement or its end.
+    /// None where the session opens with it, else one round trip on PostgreSQL, and on the others once in a
+    /// connection's life; on MySQL one more for the session's next statement or its end.
     ///
     /// # Cancellation
     /// A statement that is dropped on the lent connection is stopped before the session goes on.

@@ -159,8 +159,9 @@ impl<DB: Backend> Session<DB> {
     /// slot to be free.
     ///
     /// # Errors
-    /// `Programming`, outcome `Unknown`, where something in the session had ended its transaction, so that a part of the
-    /// work may be committed. Where the rollback cannot be proven the connection is closed, which rolls back as well.
+    /// `Programming`, outcome `Unknown`, where something in the session had ended its transaction, so that a part of
+    /// the work may be committed. Where the rollback cannot be proven the connection is closed, which rolls back as
+    /// well.
     ///
     /// # Cost
     /// One round trip, a second at most; none where no statement ran.

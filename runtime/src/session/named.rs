@@ -21,8 +21,8 @@ use asked::Asked;
 impl<DB: Backend> SessionPool<DB> {
     /// Runs a closure as a managed call: what `#[with_session]` does for a function.
     ///
-    /// Short for [`operation(name)`](Self::operation)[`.run(body)`](NamedOperation::run), which says what is guaranteed,
-    /// what it costs and how it fails.
+    /// Short for [`operation(name)`](Self::operation)[`.run(body)`](NamedOperation::run), which says what is
+    /// guaranteed, what it costs and how it fails.
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")]
@@ -58,9 +58,9 @@ impl<DB: Backend> SessionPool<DB> {
 
     /// An operation without an attribute: options first, then [`run`](NamedOperation::run).
     ///
-    /// There is one operation for each name in the process, whatever pool it runs on; [`operations`](crate::operations) lists
-    /// it from here on, with its counters. A name is code, like that of a function: it is kept for ever, so one made from
-    /// data (and leaked to be `'static`) would make that list grow without end.
+    /// There is one operation for each name in the process, whatever pool it runs on; [`operations`](crate::operations)
+    /// lists it from here on, with its counters. A name is code, like that of a function: it is kept for ever, so one
+    /// made from data (and leaked to be `'static`) would make that list grow without end.
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")]
@@ -173,16 +173,16 @@ impl<'p, DB: Backend> NamedOperation<'p, DB> {
 
     /// Runs `body` in a session of its own, once.
     ///
-    /// Written `async |session| { … }`: a closure that returns an `async` block is not general enough. The future is `Send`
-    /// where what the closure borrows or owns is.
+    /// Written `async |session| { … }`: a closure that returns an `async` block is not general enough. The future is
+    /// `Send` where what the closure borrows or owns is.
     ///
     /// # Guarantee
-    /// That of an annotated function: committed if `body` returns `Ok`, rolled back if it returns `Err`, panics, is dropped
-    /// at any await, or runs out of time.
+    /// That of an annotated function: committed if `body` returns `Ok`, rolled back if it returns `Err`, panics, is
+    /// dropped at any await, or runs out of time.
     ///
     /// # Errors
-    /// Those of `body`; those of waiting for a connection, of BEGIN and of COMMIT; `Programming`, before anything is sent,
-    /// for options that contradict each other or are nothing.
+    /// Those of `body`; those of waiting for a connection, of BEGIN and of COMMIT; `Programming`, before anything is
+    /// sent, for options that contradict each other or are nothing.
     ///
     /// # Cost
     /// That of an annotated function, and one look at a table of names.
@@ -206,7 +206,8 @@ impl<'p, DB: Backend> NamedOperation<'p, DB> {
 impl<DB: Backend> NamedOperation<'_, DB, RetryPolicy> {
     /// Runs a clone of `body` in each attempt, which is a session of its own.
     ///
-    /// A closure that borrows by `&mut` is not `Clone`, so nothing that a failed attempt wrote there leaks into the next:
+    /// A closure that borrows by `&mut` is not `Clone`, so nothing that a failed attempt wrote there leaks into the
+    /// next:
     ///
     /// ```compile_fail,E0277
     /// # async fn example(pool: steadfast::SessionPool<sqlx::Sqlite>) -> Result<(), steadfast::Error> {
@@ -224,12 +225,12 @@ impl<DB: Backend> NamedOperation<'_, DB, RetryPolicy> {
     /// ```
     ///
     /// # Guarantee
-    /// That of an annotated function with `#[retry]`: what is tried again was definitely not applied, unless the policy is
-    /// `idempotent`.
+    /// That of an annotated function with `#[retry]`: what is tried again was definitely not applied, unless the policy
+    /// is `idempotent`.
     ///
     /// # Errors
-    /// As without a policy; the last attempt's error knows those of all. `Programming` also where the policy does not go with
-    /// the options.
+    /// As without a policy; the last attempt's error knows those of all. `Programming` also where the policy does not
+    /// go with the options.
     ///
     /// # Cancellation
     /// As without a policy; during a wait nothing is held.

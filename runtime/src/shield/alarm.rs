@@ -1,8 +1,8 @@
 //! Limits of what may move from one runtime to another.
 //!
-//! A control statement that its owner leaves goes on with the reaper, on the runtime of the connection, and the owner's may
-//! shut down meanwhile. tokio's timers belong to the runtime that they were first polled on and panic once that has shut
-//! down; these move along.
+//! A control statement that its owner leaves goes on with the reaper, on the runtime of the connection, and the owner's
+//! may shut down meanwhile. tokio's timers belong to the runtime that they were first polled on and panic once that has
+//! shut down; these move along.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -28,8 +28,8 @@ pub(super) struct Levels {
     release: Option<usize>,
     /// The depth at which the savepoint stands inside of which a connection was lent.
     lent_at: Option<usize>,
-    /// The pending release ends a level inside of which a connection was lent: only its answer tells whether that level,
-    /// and with it the transaction, was still there.
+    /// The pending release ends a level inside of which a connection was lent: only its answer tells whether that
+    /// level, and with it the transaction, was still there.
     release_proves: bool,
     /// Such a release is on its way: the savepoint that it names.
     proving: Option<String>,
@@ -193,8 +193,8 @@ impl Levels {
         }
     }
 
-    /// The batch has done what it was to do. Whether that has proven that the transaction is ours, and nothing was lent in
-    /// it that is not undone or proven too.
+    /// The batch has done what it was to do. Whether that has proven that the transaction is ours, and nothing was lent
+    /// in it that is not undone or proven too.
     pub(super) fn batch_answered(&mut self) -> bool {
         self.proving.take().is_some() && !self.lends()
     }

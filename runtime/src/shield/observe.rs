@@ -12,8 +12,8 @@ use super::life::Life;
 use crate::backend::{BoxFuture, Driver, Step};
 use crate::error::{Ends, Error, Summary, verdict};
 
-/// The span of a statement, under the names of OpenTelemetry's conventions for databases; at debug level, where its text
-/// may be shown. Values never are.
+/// The span of a statement, under the names of OpenTelemetry's conventions for databases; at debug level, where its
+/// text may be shown. Values never are.
 pub(super) fn span<DB: Driver>(text: &str) -> Span {
     tracing::debug_span!(
         target: "steadfast::statement",

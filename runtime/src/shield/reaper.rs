@@ -55,8 +55,8 @@ pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
     (None, meddled)
 }
 
-/// Closes a connection that did not answer, and has its server end it: left alone, the server would finish what it is at
-/// and keep its locks until then.
+/// Closes a connection that did not answer, and has its server end it: left alone, the server would finish what it is
+/// at and keep its locks until then.
 pub(super) fn close<DB: Driver, L: Carrier<DB>>(mut carrier: L) {
     let wire = carrier.wire();
     let line = Arc::clone(&wire.line);

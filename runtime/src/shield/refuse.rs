@@ -64,8 +64,8 @@ fn judge<DB: Driver>(text: &str, in_transaction: bool, prepared: bool) -> Result
     }
 }
 
-/// Whether some connection of this process may read a backslash in a string as an escape, which `PostgreSQL` leaves to a
-/// setting. Most never do, and texts that look odd in that reading alone are theirs to send.
+/// Whether some connection of this process may read a backslash in a string as an escape, which `PostgreSQL` leaves to
+/// a setting. Most never do, and texts that look odd in that reading alone are theirs to send.
 static ESCAPES: AtomicBool = AtomicBool::new(false);
 
 /// A connection was found that does.

@@ -19,8 +19,8 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// Hands each message to `each` as soon as it is complete. `length` tells the whole length of a message from its first bytes, or
-    /// `None` while it takes more of them.
+    /// Hands each message to `each` as soon as it is complete. `length` tells the whole length of a message from its
+    /// first bytes, or `None` while it takes more of them.
     pub(super) fn feed(
         &mut self,
         mut piece: &[u8],

@@ -124,7 +124,8 @@ impl Proxy {
         self.address
     }
 
-    /// The URL of [`before`](Self::before), through this proxy; for one from [`start`](Self::start) just `tcp://` and the address.
+    /// The URL of [`before`](Self::before), through this proxy; for one from [`start`](Self::start) just `tcp://` and
+    /// the address.
     pub fn url(&self) -> String {
         match &self.url {
             Some((before, after)) => format!("{before}{}{after}", self.address),

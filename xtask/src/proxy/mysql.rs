@@ -49,8 +49,8 @@ impl MySqlReader {
         seen
     }
 
-    /// Whether the server is through with its answer: one to several statements comes in as many packets, each while the
-    /// next statement still runs.
+    /// Whether the server is through with its answer: one to several statements comes in as many packets, each while
+    /// the next statement still runs.
     pub(super) fn server(&mut self, piece: &[u8]) -> bool {
         if self.unreadable {
             return true;

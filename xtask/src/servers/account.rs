@@ -12,8 +12,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The first of `names` that exists, where this process is root; `None` where it is an ordinary user and runs the server
-    /// as itself.
+    /// The first of `names` that exists, where this process is root; `None` where it is an ordinary user and runs the
+    /// server as itself.
     pub(super) fn choose(names: &[&str]) -> io::Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);

@@ -83,11 +83,12 @@ impl Home {
         })
     }
 
-    /// Starts a program as a direct child, in this folder, as its owner; it writes into the log and reads what the caller
-    /// gives it. The caller's environment stays out: `PGDATA` or a locale in it would change what the server does and says.
+    /// Starts a program as a direct child, in this folder, as its owner; it writes into the log and reads what the
+    /// caller gives it. The caller's environment stays out: `PGDATA` or a locale in it would change what the server
+    /// does and says.
     ///
-    /// The shell in front waits for a word from us, which comes when the watcher knows the process. Should we die before, the
-    /// shell reads the end of its input and the program never runs.
+    /// The shell in front waits for a word from us, which comes when the watcher knows the process. Should we die
+    /// before, the shell reads the end of its input and the program never runs.
     pub(super) fn start(&self, program: &Path, arguments: &[OsString]) -> io::Result<Child> {
         let log = File::options().create(true).append(true).open(self.log())?;
         let mut command = Command::new("/bin/sh");

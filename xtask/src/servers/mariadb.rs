@@ -60,7 +60,8 @@ impl Kind for MariaDbKind {
             option("init-file", home.path().join("init.sql")),
             format!("--port={port}").into(),
         ];
-        // No look-up of names, which also turns off the list of hosts that are refused after too many broken handshakes.
+        // No look-up of names, which also turns off the list of hosts that are refused after too many broken
+        // handshakes.
         for setting in [
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",

@@ -7,7 +7,8 @@ use std::ops::Range;
 // back when it is restarted, whatever was connected in between.
 const RANGE: Range<u16> = 15_000..32_000;
 
-/// A port that was free a moment ago. Somebody else may take it before it is used; who starts a server on it tries another.
+/// A port that was free a moment ago. Somebody else may take it before it is used; who starts a server on it tries
+/// another.
 pub(super) fn free() -> u16 {
     loop {
         let port = fastrand::u16(RANGE);

@@ -13,7 +13,8 @@ use super::binaries::{Need, Programs};
 use super::home::Home;
 use super::server::{Kind, Options, Server};
 
-/// A private `PostgreSQL` server. `max_connections` is 200; everybody is trusted, except `steadfast`, who needs the password.
+/// A private `PostgreSQL` server. `max_connections` is 200; everybody is trusted, except `steadfast`, who needs the
+/// password.
 pub type Postgres = Server<PostgresKind>;
 
 /// The `PostgreSQL` in [`Postgres`].

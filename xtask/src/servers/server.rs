@@ -115,7 +115,8 @@ impl<K: Kind> Builder<K> {
     }
 }
 
-/// A running private server, as [`Postgres`](super::Postgres) or [`MariaDb`](super::MariaDb). It ends with this value, or with the process.
+/// A running private server, as [`Postgres`](super::Postgres) or [`MariaDb`](super::MariaDb). It ends with this value,
+/// or with the process.
 #[derive(Debug)]
 pub struct Server<K: Kind> {
     kind: K,
@@ -165,7 +166,8 @@ impl<K: Kind> Server<K> {
         K::url(self.port, true, Some(database))
     }
 
-    /// The same as `steadfast`, an ordinary user whose password (`steadfast`) is checked and who owns the database of that name.
+    /// The same as `steadfast`, an ordinary user whose password (`steadfast`) is checked and who owns the database of
+    /// that name.
     pub fn user_url(&self) -> String {
         K::url(self.port, false, None)
     }
@@ -185,7 +187,8 @@ impl<K: Kind> Server<K> {
         self.home.log_since(0)
     }
 
-    /// Ends the server in good order: clients are thrown out, what is committed is on disk. Nothing happens if it does not run.
+    /// Ends the server in good order: clients are thrown out, what is committed is on disk. Nothing happens if it does
+    /// not run.
     ///
     /// # Errors
     ///
@@ -249,8 +252,8 @@ impl<K: Kind> Server<K> {
         thaw(self.running()?)
     }
 
-    /// Stops one process of the server: a backend by the id that `pg_backend_pid()` gives, or the server's own, which leaves
-    /// open sessions working and answers no new connection.
+    /// Stops one process of the server: a backend by the id that `pg_backend_pid()` gives, or the server's own, which
+    /// leaves open sessions working and answers no new connection.
     ///
     /// # Errors
     ///

@@ -8,9 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-// $1: the folder. $2: the signal that ends the server at once, together with its children. What fills the data folder at first is
-// no server and has its children in its group.
-// A process is touched only if its command line names the folder, so that a reused id hits nobody else.
+// $1: the folder. $2: the signal that ends the server at once, together with its children. What fills the data folder
+// at first is no server and has its children in its group. A process is touched only if its command line names the
+// folder, so that a reused id hits nobody else.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 pid=0

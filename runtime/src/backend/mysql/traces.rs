@@ -10,9 +10,9 @@ pub(super) struct Traces {
     flushed: i64,
 }
 
-/// Nothing lists a session's temporary tables and settings, but `MariaDB` counts by kind what a session has executed, in
-/// procedures, functions and prepared statements too: whatever is not known to leave nothing behind has left something. FLUSH
-/// STATUS sets these counters back, and then tells when.
+/// Nothing lists a session's temporary tables and settings, but `MariaDB` counts by kind what a session has executed,
+/// in procedures, functions and prepared statements too: whatever is not known to leave nothing behind has left
+/// something. FLUSH STATUS sets these counters back, and then tells when.
 const TRACES: &str = "SELECT \
     CAST(SUM(CASE WHEN variable_name LIKE 'COM$_%' ESCAPE '$' \
         AND variable_name NOT LIKE 'COM$_SHOW$_%' ESCAPE '$' AND variable_name NOT LIKE 'COM$_STMT$_%' ESCAPE '$' \

@@ -37,8 +37,8 @@ const SETTINGS: [&str; 28] = [
     "trusted_schema",
 ];
 
-/// What a connection is like: its settings, the databases that are attached, the functions and collations that there are,
-/// and how LIKE compares; ahead of it, how many temporary objects there are.
+/// What a connection is like: its settings, the databases that are attached, the functions and collations that there
+/// are, and how LIKE compares; ahead of it, how many temporary objects there are.
 fn likeness() -> String {
     let mut sql = String::from(
         "SELECT (SELECT count(*) FROM sqlite_temp_master), ('a' LIKE 'A') || '|' \

@@ -1,7 +1,7 @@
 //! One word of SQL as a number, so that the rules can `match` on it.
 
-/// An unquoted word or a quoted name, upper-cased (ASCII only, as the servers do for keywords) and packed. Words of more
-/// than sixteen bytes are no keyword of ours and all become [`Keyword::OTHER`].
+/// An unquoted word or a quoted name, upper-cased (ASCII only, as the servers do for keywords) and packed. Words of
+/// more than sixteen bytes are no keyword of ours and all become [`Keyword::OTHER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Keyword(u128);
 

@@ -1,5 +1,7 @@
 //! Every line of the code tables: provoked on a real server, or the reason why it cannot be.
 
+#[macro_use]
+mod steps;
 mod mysql;
 mod postgres;
 mod sqlite;
@@ -8,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use futures_util::future::BoxFuture;
-use steadfast::{Category, Error, Outcome, Phase};
+use steadfast::{Category, Error, Integrity, Outcome, Phase};
 
 /// One code: how it is provoked, and what the user then sees.
 pub struct Row<S: 'static> {
@@ -71,6 +73,10 @@ pub const fn refused(category: Category) -> Sees {
         is_retryable: false,
         kept: 0,
     }
+}
+
+pub const fn integrity(kind: Integrity) -> Sees {
+    refused(Category::Integrity(kind))
 }
 
 /// The connection is lost with the statement: nothing is kept, and nobody has said so.
@@ -143,6 +149,21 @@ pub async fn provoke<S: Stage>(stage: &S, rows: &[Row<S>], gone: &[&str]) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An error that was raised rather than provoked is judged like one that was, and its session is rolled back.
+pub async fn assert_judged(stage: &impl Stage, error: &Error, code: &str, category: Category) {
+    assert_eq!(
+        (error.code(), error.category()),
+        (Some(code), category),
+        "{error:?}"
+    );
+    assert_eq!(error.phase(), Phase::Body);
+    assert!(
+        matches!(error.outcome(), Outcome::RolledBack | Outcome::NotSent),
+        "{error:?}"
+    );
+    assert_eq!(stage.kept().await, 0, "{code}");
 }
 
 /// Provoked and not provoked are together the lines of the table, and none is both.

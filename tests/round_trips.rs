@@ -1,10 +1,6 @@
 //! What a call costs in round trips, counted by a proxy between the pool and the server.
 
-/// How often each call is made for its figure; every one of them must cost the same.
-const CALLS: u64 = 5;
-
 each_server! {
-    use super::CALLS;
     use steadfast::{Error, retry, with_session};
     use std::sync::atomic::{AtomicI64, Ordering};
     use xtask::proxy::{Proxy, Sent};
@@ -94,19 +90,6 @@ each_server! {
         Ok(())
     }
 
-    /// Round trips of one call, once its statements are prepared.
-    async fn count(proxy: &Proxy, what: &str, expected: u64, call: impl AsyncFn() -> bool) {
-        call().await;
-        proxy.reset();
-        for _ in 0..CALLS {
-            assert!(call().await, "{what} did not end as it should");
-        }
-        let total = proxy.round_trips();
-        println!("{NAME:9} | {what:58} | {:>4}", total as f64 / CALLS as f64);
-        assert_eq!(total, expected * CALLS, "{what}: {:#?}", proxy.sent());
-        assert!(!proxy.sent().contains(&Sent::Ping), "{what} pinged");
-    }
-
     #[tokio::test]
     async fn a_call_costs_two_round_trips_more_than_its_statements() {
         let place = Place::new().await;
@@ -125,29 +108,29 @@ each_server! {
         proxy.reset();
         statements(pool, 1).await.unwrap();
         let first = proxy.round_trips();
-        println!("{NAME:9} | {:58} | {first:>4}", "1 statement, which is prepared first");
+        costs::print::<Db>("1 statement, which is prepared first", first as f64);
         assert!(first > 3, "preparing a statement must cost something: {first}");
 
         for n in [0_u64, 1, 2, 5, 10] {
             let what = format!("{n} statements");
             let expected = if n == 0 { 0 } else { n + 2 };
-            count(&proxy, &what, expected, async || statements(pool, n as usize).await.is_ok()).await;
+            costs::count::<Db>(&proxy, &what, expected, async || statements(pool, n as usize).await.is_ok()).await;
         }
-        count(&proxy, "a failure before the first statement", 0, async || fails_after(pool, 0).await.is_err()).await;
-        count(&proxy, "a failure after 2 statements", 4, async || fails_after(pool, 2).await.is_err()).await;
-        count(&proxy, "1 statement, serializable", 3, async || serializable(pool).await.is_ok()).await;
-        count(&proxy, "1 statement, with a deadline", 3, async || with_a_deadline(pool).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "a failure before the first statement", 0, async || fails_after(pool, 0).await.is_err()).await;
+        costs::count::<Db>(&proxy, "a failure after 2 statements", 4, async || fails_after(pool, 2).await.is_err()).await;
+        costs::count::<Db>(&proxy, "1 statement, serializable", 3, async || serializable(pool).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "1 statement, with a deadline", 3, async || with_a_deadline(pool).await.is_ok()).await;
 
-        count(&proxy, "1 statement and a nested call without one", 3, async || nested(pool, &[0]).await.is_ok()).await;
-        count(&proxy, "1 statement and a nested call of 1", 5, async || nested(pool, &[1]).await.is_ok()).await;
-        count(&proxy, "1 statement and 3 nested calls of 2", 12, async || nested(pool, &[2, 2, 2]).await.is_ok()).await;
-        count(&proxy, "a statement in each of 3 nested levels", 7, async || deep(pool).await.is_ok()).await;
-        count(&proxy, "3 nested calls around 1 statement", 4, async || thin(pool).await.is_ok()).await;
-        count(&proxy, "a nested call of 1 that fails, swallowed, nothing behind", 4, async || swallows(pool, 0).await.is_ok()).await;
-        count(&proxy, "a nested call of 1 that fails, swallowed, 1 behind", 6, async || swallows(pool, 1).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "1 statement and a nested call without one", 3, async || nested(pool, &[0]).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "1 statement and a nested call of 1", 5, async || nested(pool, &[1]).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "1 statement and 3 nested calls of 2", 12, async || nested(pool, &[2, 2, 2]).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "a statement in each of 3 nested levels", 7, async || deep(pool).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "3 nested calls around 1 statement", 4, async || thin(pool).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "a nested call of 1 that fails, swallowed, nothing behind", 4, async || swallows(pool, 0).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "a nested call of 1 that fails, swallowed, 1 behind", 6, async || swallows(pool, 1).await.is_ok()).await;
 
-        count(&proxy, "2 statements, the second attempt succeeds", 8, async || second_time_lucky(pool, next).await.is_ok()).await;
-        count(&proxy, "1 statement on the pool", 1, async || on_the_pool(pool).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "2 statements, the second attempt succeeds", 8, async || second_time_lucky(pool, next).await.is_ok()).await;
+        costs::count::<Db>(&proxy, "1 statement on the pool", 1, async || on_the_pool(pool).await.is_ok()).await;
         assert_eq!(pool.stats().pinged, 0);
         assert_eq!(pool.stats().opened, 1);
     }

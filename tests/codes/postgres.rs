@@ -11,10 +11,13 @@ use steadfast::Category::{
     LockTimeout, NotFound, Programming, ReadOnly, Resource, Timeout, TooManyRows,
 };
 use steadfast::Integrity::{Check, Exclusion, ForeignKey, NotNull, Unique};
-use steadfast::{Category, Error, Outcome, Phase, with_session};
+use steadfast::{Error, Outcome, Phase, with_session};
 
 use super::Provoked::{By, When};
-use super::{Row, Stage as _, assert_complete, lost, print, provoke, refused, row, unconnected};
+use super::{
+    Row, Stage as _, assert_complete, assert_judged, integrity, lost, print, provoke, refused, row,
+    unconnected,
+};
 use crate::support::postgres::*;
 use crate::support::private::{Server, start_with};
 use crate::support::{PATIENCE, eventually};
@@ -24,10 +27,6 @@ struct Stage {
     place: Place,
     pool: Pool,
     server: Option<Server<Db>>,
-}
-
-const fn integrity(kind: steadfast::Integrity) -> super::Sees {
-    refused(Category::Integrity(kind))
 }
 
 /// On the server that all tests share.
@@ -182,37 +181,7 @@ impl Stage {
     }
 }
 
-impl super::Stage for Stage {
-    fn run<'a>(&'a self, statements: &'a [&'static str]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(work(&self.pool, statements))
-    }
-
-    fn kept(&self) -> BoxFuture<'_, i64> {
-        Box::pin(async {
-            eventually("no transaction is open", || async {
-                self.place.open_transactions().await == 0
-            })
-            .await;
-            let removed = sqlx::query("DELETE FROM work").execute(&self.place.plain);
-            removed.await.unwrap().rows_affected() as i64
-        })
-    }
-}
-
-async fn all(session: &mut Session, statements: &[&'static str]) -> Result<(), Error> {
-    sqlx::query("INSERT INTO work VALUES (1)")
-        .execute(&mut *session)
-        .await?;
-    for statement in statements {
-        sqlx::query(*statement).fetch_all(&mut *session).await?;
-    }
-    Ok(())
-}
-
-#[with_session]
-async fn work(session: &mut Session, statements: &[&'static str]) -> Result<(), Error> {
-    all(session, statements).await
-}
+server_steps!();
 
 #[with_session(read_only)]
 async fn read(session: &mut Session) -> Result<(), Error> {
@@ -561,25 +530,6 @@ async fn the_others_are_judged_as_the_table_says() {
         let code = format!("{line:0<5}");
         let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
         let error = raised(&stage.pool, raise).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.category()),
-            (Some(&*code), category),
-            "{error:?}"
-        );
-        assert_eq!(error.phase(), Phase::Body);
-        assert!(
-            matches!(error.outcome(), Outcome::RolledBack | Outcome::NotSent),
-            "{error:?}"
-        );
-        assert_eq!(stage.kept().await, 0, "{code}");
+        assert_judged(&stage, &error, &code, category).await;
     }
-}
-
-#[with_session]
-async fn raised(session: &mut Session, raise: String) -> Result<(), Error> {
-    all(session, &[]).await?;
-    sqlx::query(AssertSqlSafe(raise))
-        .execute(&mut *session)
-        .await?;
-    Ok(())
 }

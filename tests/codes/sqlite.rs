@@ -10,10 +10,10 @@ use steadfast::Category::{
     Cancelled, CommitUnknown, Conflict, Data, Programming, ReadOnly, Resource,
 };
 use steadfast::Integrity::{Check, ForeignKey, NotNull, Unique};
-use steadfast::{Category, Error, Outcome, Phase, with_session};
+use steadfast::{Error, Outcome, Phase, with_session};
 
 use super::Provoked::{By, When};
-use super::{Row, assert_complete, print, provoke, refused, row, unconnected};
+use super::{Row, assert_complete, integrity, print, provoke, refused, row, unconnected};
 use crate::support::sqlite::{Pool, Session};
 
 /// A file without WAL: it is busy more often, and all its pages are in one place.
@@ -21,10 +21,6 @@ struct Stage {
     folder: tempfile::TempDir,
     plain: SqlitePool,
     pool: Pool,
-}
-
-const fn integrity(kind: steadfast::Integrity) -> super::Sees {
-    refused(Category::Integrity(kind))
 }
 
 #[rustfmt::skip]
@@ -175,20 +171,7 @@ impl super::Stage for Stage {
     }
 }
 
-async fn all(session: &mut Session, statements: &[&'static str]) -> Result<(), Error> {
-    sqlx::query("INSERT INTO work VALUES (1)")
-        .execute(&mut *session)
-        .await?;
-    for statement in statements {
-        sqlx::query(*statement).fetch_all(&mut *session).await?;
-    }
-    Ok(())
-}
-
-#[with_session]
-async fn work(session: &mut Session, statements: &[&'static str]) -> Result<(), Error> {
-    all(session, statements).await
-}
+steps!();
 
 #[with_session(read_only)]
 async fn read(session: &mut Session, statements: &[&'static str]) -> Result<(), Error> {

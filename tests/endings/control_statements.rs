@@ -18,7 +18,7 @@ each_server! {
     #[tokio::test]
     async fn in_begin_the_slot_is_free_within_a_second() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         for (id, fault) in [(1, Fault::HoldBefore), (2, Fault::HoldAnswer)] {
             proxy.on(|sent| matches!(sent, xtask::proxy::Sent::Query(text) if is_begin(text)), fault);
             let fired = proxy.fired();
@@ -46,7 +46,7 @@ each_server! {
     #[tokio::test]
     async fn in_commit_it_runs_to_its_end() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         for (id, fault) in [(1, Fault::HoldBefore), (2, Fault::HoldAnswer)] {
             proxy.on(|sent| sent.runs("COMMIT"), fault);
             let fired = proxy.fired();
@@ -76,7 +76,7 @@ each_server! {
     #[tokio::test]
     async fn in_rollback_it_goes_on_without_its_owner() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         proxy.on(|sent| sent.runs("ROLLBACK"), Fault::HoldBefore);
         drop_when(eventually("ROLLBACK is held", || async { proxy.fired() == 1 }), rolls_back(&pool)).await;
         let took = quiet_at_last(&pool).await;

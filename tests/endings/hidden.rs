@@ -10,15 +10,6 @@ mod mysql {
     use crate::support::private::{self, Server};
     use crate::support::{assert_quiet, eventually, mysql::*, stats, transient};
 
-    async fn note(session: &mut Session, id: i64) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT INTO notes (id, body) VALUES (?, ?)")
-            .bind(id)
-            .bind(format!("note {id}"))
-            .execute(&mut *session)
-            .await?;
-        Ok(())
-    }
-
     /// A place with `sly()`, and with `applied`, which takes a row of each attempt.
     async fn with_procedure(body: &str) -> Place {
         let place = Place::new().await;

@@ -277,7 +277,7 @@ mod two {
             let home = threads();
             let (place, proxy, pool) = home.block_on(async {
                 let place = Place::new().await;
-                let (proxy, pool) = place.behind_proxy().await;
+                let (proxy, pool) = place.behind_proxy(1).await;
                 (place, proxy, pool)
             });
             let proxy = std::sync::Arc::new(proxy);

@@ -127,7 +127,7 @@ each_server! {
     #[tokio::test]
     async fn cut_during_commit_is_never_retried() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         for (id, fault, kept) in [(1, Fault::CutAnswer, 1), (2, Fault::CutBefore, 1)] {
             proxy.on(|sent| sent.runs("COMMIT"), fault);
             let error = insists(&pool, id).await.unwrap_err();
@@ -146,7 +146,7 @@ each_server! {
     #[tokio::test]
     async fn cut_in_the_body_is_retried() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         for (id, fault) in [(1, Fault::CutBefore), (2, Fault::CutAnswer)] {
             proxy.on(|sent| sent.runs("INSERT"), fault);
             retries(&pool, id).await.unwrap();

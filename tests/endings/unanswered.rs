@@ -29,7 +29,7 @@ each_server! {
     #[tokio::test]
     async fn to_commit_the_outcome_is_unknown_and_the_counters_learn_it() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
         let (answer, took) = held(&proxy, commits(&pool, 1)).await;
         let error = answer.unwrap_err();
@@ -93,7 +93,7 @@ each_server! {
     #[tokio::test]
     async fn from_a_black_hole_the_caller_is_back_and_the_slot_free() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         let clock = Clock::stop();
         let began = Instant::now();
         let error = asks(&pool, 1, Some((&proxy, &clock))).await.unwrap_err();
@@ -136,7 +136,7 @@ each_server! {
     async fn from_a_black_hole_the_caller_of_a_rollback_is_back_by_its_deadline() {
         let place = Place::new().await;
         for panic in [false, true] {
-            let (proxy, pool) = place.behind_proxy().await;
+            let (proxy, pool) = place.behind_proxy(1).await;
             let clock = Clock::stop();
             let began = Instant::now();
             if panic {
@@ -160,7 +160,7 @@ each_server! {
     async fn from_a_black_hole_a_rollback_comes_back() {
         let place = Place::new().await;
         for panic in [false, true] {
-            let (proxy, pool) = place.behind_proxy().await;
+            let (proxy, pool) = place.behind_proxy(1).await;
             let clock = Clock::stop();
             let began = Instant::now();
             if panic {
@@ -233,7 +233,7 @@ each_server! {
     #[tokio::test]
     async fn to_commit_no_error_type_talks_it_into_a_second_attempt() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
         assert!(lies(&pool).await.is_err());
         // On MySQL the answer begins before COMMIT is through, and that is where it is cut.

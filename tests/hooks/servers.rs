@@ -67,7 +67,7 @@ each_server! {
             ("dropped in COMMIT, the answer comes later", Ran::committed(Outcome::Committed), 1),
             ("dropped in COMMIT, then the connection is lost", Ran::ended(Outcome::Unknown), 0),
         ] {
-            let (proxy, pool) = place.behind_proxy().await;
+            let (proxy, pool) = place.behind_proxy(1).await;
             let seen = Seen::default();
             let commit = |fault| proxy.on(|sent| sent.runs("COMMIT"), fault);
             match what {

@@ -8,24 +8,16 @@ each_server! {
 
     async fn set_up() -> (Place, Proxy, Pool) {
         let place = Place::new().await;
-        let proxy = Proxy::before(&place.url).unwrap();
-        let pool = Pool::builder().primary(proxy.url()).max_connections(2).connect().await.unwrap();
+        let (proxy, pool) = place.behind_proxy(2).await;
         pool.install().await.unwrap();
         (place, proxy, pool)
-    }
-
-    async fn note(session: &mut Session) -> Result<(), sqlx::Error> {
-        let attempt = i64::from(session.attempt());
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(attempt).bind(format!("attempt {attempt}")).execute(&mut *session).await?;
-        Ok(())
     }
 
     #[with_session(timeout = "2s")]
     #[retry(immediate, max = 3, verify_commit)]
     async fn hasty(session: &mut Session, seen: &Seen) -> Result<(), Error> {
         seen.watch(session);
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 
@@ -34,7 +26,7 @@ each_server! {
     async fn patient(session: &mut Session, seen: &Seen) -> Result<u32, Error> {
         let attempt = session.attempt();
         seen.watch_as(session, &format!("{attempt}: "));
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(attempt)
     }
 
@@ -126,7 +118,7 @@ each_server! {
     #[with_session]
     #[retry(policy = RetryPolicy::immediate().max(1).verify_commit())]
     async fn once(session: &mut Session) -> Result<(), Error> {
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 
@@ -202,7 +194,7 @@ each_server! {
         if NAME == "postgres" {
             sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *session).await?;
         }
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 }

@@ -91,7 +91,7 @@ each_server! {
     }
 
     async fn verified_lane(place: &Place, ids: Range<u64>, runs: &AtomicU64) -> Figures {
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         let mut figures = Figures::default();
         for id in ids {
             let is_applied = lose(&proxy, id);
@@ -124,7 +124,7 @@ each_server! {
     }
 
     async fn blind_lane(place: &Place, ids: Range<u64>, runs: &AtomicU64) -> Figures {
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         let mut figures = Figures::default();
         for id in ids {
             let is_applied = lose(&proxy, id);

@@ -8,17 +8,9 @@ each_server! {
 
     async fn set_up() -> (Place, Proxy, Pool) {
         let place = Place::new().await;
-        let proxy = Proxy::before(&place.url).unwrap();
-        let pool = Pool::builder().primary(proxy.url()).max_connections(2).connect().await.unwrap();
+        let (proxy, pool) = place.behind_proxy(2).await;
         pool.install().await.unwrap();
         (place, proxy, pool)
-    }
-
-    async fn note(session: &mut Session) -> Result<(), sqlx::Error> {
-        let attempt = i64::from(session.attempt());
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(attempt).bind(format!("attempt {attempt}")).execute(&mut *session).await?;
-        Ok(())
     }
 
     /// The question, and not the commit.
@@ -29,7 +21,7 @@ each_server! {
     #[with_session]
     #[retry(immediate, max = 3, verify_commit)]
     async fn asks_twice(session: &mut Session) -> Result<u32, Error> {
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(session.attempt())
     }
 
@@ -52,7 +44,7 @@ each_server! {
     #[retry(immediate, max = 3, verify_commit)]
     async fn is_left(session: &mut Session, seen: &Seen) -> Result<(), Error> {
         seen.watch(session);
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 
@@ -81,7 +73,7 @@ each_server! {
         if hooks {
             seen.watch(session);
         }
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 
@@ -108,7 +100,7 @@ each_server! {
     #[retry(immediate, max = 3, verify_commit)]
     async fn hasty(session: &mut Session, seen: &Seen) -> Result<(), Error> {
         seen.watch(session);
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 
@@ -162,7 +154,7 @@ each_server! {
     #[retry(immediate, max = 3, verify_commit)]
     async fn hasty_once(session: &mut Session, seen: &Seen) -> Result<(), Error> {
         seen.watch(session);
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 
@@ -170,7 +162,7 @@ each_server! {
     #[retry(immediate, max = 3, verify_commit)]
     async fn cut_off(session: &mut Session, seen: &Seen) -> Result<(), Error> {
         seen.watch(session);
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 

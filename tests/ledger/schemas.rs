@@ -20,7 +20,7 @@ each_server! {
     async fn writes_its_token_where_the_question_finds_it() {
         for (fault, expected) in [(Fault::CutAnswer, 1), (Fault::CutBefore, 2)] {
             let (place, other) = (Place::new().await, Place::new().await);
-            let (proxy, pool) = place.behind_proxy().await;
+            let (proxy, pool) = place.behind_proxy(1).await;
             pool.install().await.unwrap();
             other.pool(1).await.install().await.unwrap();
             // A connection knows where the ledger is also where it was opened before there was one.
@@ -43,7 +43,7 @@ each_server! {
     #[tokio::test]
     async fn is_resolved_by_a_pool_that_looks_elsewhere() {
         let (place, other) = (Place::new().await, Place::new().await);
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         pool.install().await.unwrap();
         let elsewhere = other.pool(1).await;
         elsewhere.install().await.unwrap();

@@ -27,20 +27,13 @@ each_server! {
 
     type Boxed = Box<dyn StdError + Send + Sync>;
 
-    async fn note(session: &mut Session) -> Result<(), sqlx::Error> {
-        let attempt = i64::from(session.attempt());
-        sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-            .bind(attempt).bind(format!("note {attempt}")).execute(&mut *session).await?;
-        Ok(())
-    }
-
     macro_rules! managed {
         ($($name:ident: $error:ty),* $(,)?) => { $(
             #[with_session]
             #[retry(immediate, max = 3)]
             async fn $name(session: &mut Session, runs: &AtomicU32) -> Result<(), $error> {
                 runs.fetch_add(1, Ordering::Relaxed);
-                note(session).await?;
+                note(session, i64::from(session.attempt())).await?;
                 Ok(())
             }
         )* };
@@ -50,7 +43,7 @@ each_server! {
 
     #[with_session]
     async fn inner(session: &mut Session) -> Result<(), Transparent> {
-        note(session).await?;
+        note(session, i64::from(session.attempt())).await?;
         Ok(())
     }
 

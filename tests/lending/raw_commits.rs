@@ -32,7 +32,7 @@ each_server! {
     #[tokio::test]
     async fn a_connection_that_is_lost_afterwards_leaves_doubt() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         pool.install().await.unwrap();
         let seen = Seen::default();
         let error = commits_and_is_cut_off(&pool, &proxy, &seen).await.unwrap_err();
@@ -52,7 +52,7 @@ each_server! {
     #[tokio::test]
     async fn so_does_a_deadline_on_a_server_that_is_silent_from_there_on() {
         let place = Place::new().await;
-        let (proxy, pool) = place.behind_proxy().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
         proxy.on_each(|sent| sent.runs("held") || sent.runs("ROLLBACK"), Fault::HoldBefore);
         let error = commits_and_hangs(&pool).await.unwrap_err();
         assert_eq!(place.notes().await, [1], "{:#?}", proxy.sent());

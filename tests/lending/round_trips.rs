@@ -1,11 +1,8 @@
 //! What lending costs in round trips.
 
-const CALLS: u64 = 5;
-
 each_server! {
-    use super::CALLS;
     use steadfast::{Error, with_session};
-    use xtask::proxy::{Proxy, Sent};
+    use xtask::proxy::Proxy;
 
     async fn touch(executor: impl sqlx::Executor<'_, Database = Db>) -> sqlx::Result<()> {
         sqlx::query(sql("UPDATE accounts SET cents = cents + $1 WHERE id = $2"))
@@ -43,17 +40,6 @@ each_server! {
         Ok(())
     }
 
-    async fn count(proxy: &Proxy, what: &str, expected: u64, call: impl AsyncFn() -> bool) {
-        proxy.reset();
-        for _ in 0..CALLS {
-            assert!(call().await, "{what} did not end as it should");
-        }
-        let total = proxy.round_trips();
-        println!("{NAME:9} | {what:58} | {:>4}", total as f64 / CALLS as f64);
-        assert_eq!(total, expected * CALLS, "{what}: {:#?}", proxy.sent());
-        assert!(!proxy.sent().contains(&Sent::Ping), "{what} pinged");
-    }
-
     #[tokio::test]
     async fn each_loan_costs_one_round_trip_and_on_postgresql_the_first_in_a_level_one_more() {
         let place = Place::new().await;
@@ -72,7 +58,7 @@ each_server! {
         proxy.reset();
         course(pool, ".+").await.unwrap();
         let first = proxy.round_trips();
-        println!("{NAME:9} | {:58} | {first:>4}", "1 statement and the first loan of a connection, with 1");
+        costs::print::<Db>("1 statement and the first loan of a connection, with 1", first as f64);
         assert_eq!(first, 6, "{:#?}", proxy.sent());
 
         // The session's next step behind a loan asks whether the connection is in step. On PostgreSQL the first loan of
@@ -89,10 +75,10 @@ each_server! {
             (".+.+", 6 + later + 2 * behind),
             ("..++..", 8 + later + 2 * behind),
         ] {
-            count(&proxy, &format!("{steps}, committed"), expected, async || course(pool, steps).await.is_ok()).await;
+            costs::count::<Db>(&proxy, &format!("{steps}, committed"), expected, async || course(pool, steps).await.is_ok()).await;
         }
         for (steps, expected) in [("+!", 3 + behind), ("+.!", 4 + behind), (".+!", 4 + later + behind)] {
-            count(&proxy, &format!("{steps}, rolled back"), expected, async || course(pool, steps).await.is_err()).await;
+            costs::count::<Db>(&proxy, &format!("{steps}, rolled back"), expected, async || course(pool, steps).await.is_err()).await;
         }
         for ((before, inner, behind_it), expected) in [
             ((".", "+", ""), 5 + behind),
@@ -102,7 +88,7 @@ each_server! {
             (("+", "+", "+"), 6 + 3 * behind),
         ] {
             let what = format!("{before}[{inner}]{behind_it}, committed");
-            count(&proxy, &what, expected, async || nested(pool, before, inner, behind_it).await.is_ok()).await;
+            costs::count::<Db>(&proxy, &what, expected, async || nested(pool, before, inner, behind_it).await.is_ok()).await;
         }
         assert_eq!((pool.stats().pinged, pool.stats().opened), (0, 1));
     }

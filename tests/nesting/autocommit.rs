@@ -372,51 +372,43 @@ mod sqlite_locks {
     use std::time::Duration;
     use steadfast::Error;
 
+    /// Runs a call while another process holds the lock for a while.
+    async fn behind_a_writer(place: &Place, call: impl Future<Output = Result<(), Error>>) {
+        let mut writer = place.plain.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("UPDATE accounts SET cents = 0 WHERE id = 0")
+            .execute(&mut *writer)
+            .await
+            .unwrap();
+        let (ended, ()) = tokio::join!(call, async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            writer.commit().await.unwrap();
+        });
+        ended.unwrap();
+    }
+
     /// Each statement waits for whoever writes, as one on the pool does.
     #[tokio::test]
     async fn a_statement_waits_for_another_process() {
         let place = Place::new().await;
         let pool = place.pool(1).await;
-        let mut other = place.plain.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        sqlx::query("UPDATE accounts SET cents = 0 WHERE id = 0")
-            .execute(&mut *other)
-            .await
-            .unwrap();
-        let (ended, ()) = tokio::join!(
-            managed(&ALONE, &pool, async |session: &mut Session| {
-                sqlx::query("INSERT INTO notes VALUES (1, 'execute')")
-                    .execute(&mut *session)
-                    .await?;
-                sqlx::query("INSERT INTO notes VALUES (2, 'fetch') RETURNING id")
-                    .fetch_one(&mut *session)
-                    .await?;
-                Ok::<_, Error>(())
-            }),
-            async {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                other.commit().await.unwrap();
-            }
-        );
-        ended.unwrap();
+        let two = managed(&ALONE, &pool, async |session: &mut Session| {
+            sqlx::query("INSERT INTO notes VALUES (1, 'execute')")
+                .execute(&mut *session)
+                .await?;
+            sqlx::query("INSERT INTO notes VALUES (2, 'fetch') RETURNING id")
+                .fetch_one(&mut *session)
+                .await?;
+            Ok::<_, Error>(())
+        });
+        behind_a_writer(&place, two).await;
         assert_eq!(place.count("notes").await, 2);
-        let mut other = place.plain.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        sqlx::query("UPDATE accounts SET cents = 0 WHERE id = 0")
-            .execute(&mut *other)
-            .await
-            .unwrap();
-        let (ended, ()) = tokio::join!(
-            managed(&ALONE, &pool, async |session: &mut Session| {
-                sqlx::query("INSERT INTO notes VALUES (3, 'first') RETURNING id")
-                    .fetch_optional(&mut *session)
-                    .await?;
-                Ok::<_, Error>(())
-            }),
-            async {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                other.commit().await.unwrap();
-            }
-        );
-        ended.unwrap();
+        let first = managed(&ALONE, &pool, async |session: &mut Session| {
+            sqlx::query("INSERT INTO notes VALUES (3, 'first') RETURNING id")
+                .fetch_optional(&mut *session)
+                .await?;
+            Ok::<_, Error>(())
+        });
+        behind_a_writer(&place, first).await;
         assert_eq!(place.count("notes").await, 3);
     }
 }

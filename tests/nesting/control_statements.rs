@@ -27,7 +27,7 @@ each_server! {
     async fn dropped_in_savepoint_the_session_goes_on() {
         for fault in [Fault::HoldBefore, Fault::HoldAnswer] {
             let place = Place::new().await;
-            let (proxy, pool) = place.behind_proxy().await;
+            let (proxy, pool) = place.behind_proxy(1).await;
             outer(&pool, &proxy, fault).await.unwrap();
             assert_quiet(&pool);
             let notes: Vec<i64> =

@@ -5,6 +5,7 @@
 mod place;
 
 mod clock;
+pub mod costs;
 pub mod forwarder;
 pub mod logs;
 pub mod mysql;

@@ -107,10 +107,10 @@ macro_rules! server_place {
                 Pool::builder().primary(&self.url).max_connections(max)
             }
 
-            /// A pool of one connection, through a proxy.
-            pub async fn behind_proxy(&self) -> (xtask::proxy::Proxy, Pool) {
+            /// A pool whose connections go through a proxy.
+            pub async fn behind_proxy(&self, max: u32) -> (xtask::proxy::Proxy, Pool) {
                 let proxy = xtask::proxy::Proxy::before(&self.url).unwrap();
-                let builder = Pool::builder().primary(proxy.url()).max_connections(1);
+                let builder = Pool::builder().primary(proxy.url()).max_connections(max);
                 (proxy, builder.connect().await.unwrap())
             }
         }

@@ -96,6 +96,34 @@ each_server! {
         assert_eq!((counted.committed, counted.unknown, counted.not_sent, counted.cancelled), (2, 0, 0, 2), "{counted:?}");
     }
 
+    #[with_session]
+    #[retry(immediate, max = 3, verify_commit)]
+    async fn is_closed_upon(session: &mut Session) -> Result<u32, Error> {
+        note(session, i64::from(session.attempt())).await?;
+        Ok(session.attempt())
+    }
+
+    /// `close` waits for whoever has begun its COMMIT, with the question. For a further attempt it is too late.
+    #[tokio::test]
+    async fn a_pool_that_closes_still_asks() {
+        for (fault, expected) in [(Fault::HoldAnswer, Ok(1)), (Fault::HoldBefore, Err((Category::Closed, Outcome::NotSent)))] {
+            let (place, proxy, pool) = set_up().await;
+            proxy.on(|sent| sent.runs("COMMIT"), fault);
+            let is_cut_while_closing = async {
+                eventually("COMMIT is under way", || async { proxy.fired() == 1 }).await;
+                let (report, ()) = tokio::join!(pool.close(), async {
+                    eventually("it is closed", || async { pool.is_closed() }).await;
+                    assert!(proxy.cut() > 0);
+                });
+                report
+            };
+            let (ended, report) = tokio::join!(is_closed_upon(&pool), is_cut_while_closing);
+            assert!(report.is_clean(), "{report:?}");
+            assert_eq!(ended.map_err(|error| (error.category(), error.outcome())), expected, "{fault:?}");
+            assert_eq!(place.count("notes").await, i64::from(expected.is_ok()));
+        }
+    }
+
     #[with_session(timeout = "2s")]
     #[retry(immediate, max = 3, verify_commit)]
     async fn hasty(session: &mut Session, seen: &Seen) -> Result<(), Error> {

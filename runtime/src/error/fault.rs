@@ -7,7 +7,8 @@ use std::sync::Arc;
 use sqlx::error::DatabaseError;
 
 use super::category::Category;
-use super::error::{Error, Said};
+use super::display::Said;
+use super::error::Error;
 use super::facts::Facts;
 use super::kind::Kind;
 use super::node::Node;

@@ -6,6 +6,7 @@
 mod attempts;
 mod category;
 mod classify;
+mod display;
 #[allow(clippy::module_inception, reason = "the file is named for its noun")]
 mod error;
 mod facts;

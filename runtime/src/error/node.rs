@@ -85,7 +85,7 @@ impl fmt::Debug for Node {
             .field("code", &self.summary.as_ref().and_then(Summary::code))
             .field("operation", &self.operation)
             .field("attempts", &self.attempts)
-            .field("message", &super::error::Said(self).to_string())
+            .field("message", &super::display::Said(self).to_string())
             .finish_non_exhaustive()
     }
 }

@@ -2,11 +2,12 @@
 //! behind the same address. No stranger may be hit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::{Connection as _, Executor as _};
 use steadfast::{Error, with_session};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::support::forwarder::Forwarder;
 use crate::support::private::{self, Server};
@@ -78,15 +79,18 @@ async fn all_go_on(strangers: Vec<Stranger>, ids: &[i64]) {
     assert!(hit.is_empty(), "the sessions were {ids:?}: {hit:?}");
 }
 
-/// A server that has lived for so long that another life of it begins in a later second. Low numbers are used up
-/// by others.
-async fn settled() -> (Arc<Server<Db>>, Place) {
+async fn fresh() -> (Arc<Server<Db>>, Place) {
     let server = Arc::new(private::start::<Db>().await);
     let place = Place::on(&server.url()).await;
     sqlx::raw_sql("CREATE TABLE strangers (id BIGINT NOT NULL)")
         .execute(&place.plain)
         .await
         .unwrap();
+    (server, place)
+}
+
+/// Low numbers are used up by others.
+async fn use_up_numbers(place: &Place) {
     for _ in 0..20 {
         Connection::connect(&place.url)
             .await
@@ -95,6 +99,12 @@ async fn settled() -> (Arc<Server<Db>>, Place) {
             .await
             .unwrap();
     }
+}
+
+/// A server that has lived for so long that another life of it begins in a later second.
+async fn settled() -> (Arc<Server<Db>>, Place) {
+    let (server, place) = fresh().await;
+    use_up_numbers(&place).await;
     eventually("the server is two seconds old", || async {
         sqlx::query_scalar::<_, i64>(
             "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status WHERE variable_name = 'UPTIME'",
@@ -133,21 +143,68 @@ async fn open(pool: &Pool, id: i64) -> (steadfast::Session<Db>, i64) {
     (session, which)
 }
 
+/// Sessions of a life of the server that is over by now.
+struct Survivors {
+    pool: Pool,
+    sessions: [steadfast::Session<Db>; 3],
+    ids: [i64; 3],
+}
+
+impl Survivors {
+    async fn of(place: &Place) -> Self {
+        let pool = place.pool(3).await;
+        let (dropped, one) = open(&pool, 1).await;
+        let (rolled_back, two) = open(&pool, 2).await;
+        let (committed, three) = open(&pool, 3).await;
+        let sessions = [dropped, rolled_back, committed];
+        let ids = [one, two, three];
+        Self {
+            pool,
+            sessions,
+            ids,
+        }
+    }
+
+    async fn kill_nobody(self, place: &Place) {
+        let strangers = strangers(&place.url, &self.ids).await;
+        let [dropped, rolled_back, committed] = self.sessions;
+        drop(dropped);
+        let _ = rolled_back.rollback().await;
+        committed.commit().await.unwrap_err();
+        quiet(&self.pool).await;
+        all_go_on(strangers, &self.ids).await;
+    }
+}
+
 #[tokio::test]
 async fn mysql_a_session_of_a_servers_former_life_kills_nobody() {
     let (server, place) = settled().await;
-    let pool = place.pool(3).await;
-    let (dropped, one) = open(&pool, 1).await;
-    let (rolled_back, two) = open(&pool, 2).await;
-    let (committed, three) = open(&pool, 3).await;
-    let ids = [one, two, three];
+    let survivors = Survivors::of(&place).await;
     begins_again(&server).await;
-    let strangers = strangers(&place.url, &ids).await;
-    drop(dropped);
-    let _ = rolled_back.rollback().await;
-    committed.commit().await.unwrap_err();
-    quiet(&pool).await;
-    all_go_on(strangers, &ids).await;
+    survivors.kill_nobody(&place).await;
+}
+
+/// The clock that a server's age is told by counts whole seconds.
+#[tokio::test]
+async fn mysql_nor_does_it_where_both_lives_began_in_one_second() {
+    let (server, place) = fresh().await;
+    for _ in 0..100 {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        // Two lives must begin in the second that comes.
+        sleep(Duration::from_nanos(
+            (1_000_000_000 - clock.subsec_nanos()).into(),
+        ))
+        .await;
+        begins_again(&server).await;
+        use_up_numbers(&place).await;
+        let survivors = Survivors::of(&place).await;
+        let former = beginning(&server).await;
+        begins_again(&server).await;
+        if beginning(&server).await == former {
+            return survivors.kill_nobody(&place).await;
+        }
+    }
+    panic!("no two lives of the server began in one second");
 }
 
 #[with_session]

@@ -89,19 +89,10 @@ impl<DB: Driver> ControlLine<DB> {
         };
         // Taken out while it is asked: whoever gives up waiting leaves no half-read answer behind.
         if let Some(mut open) = slot.take() {
-            if !DB::is_same_server(&open.tag, target) {
-                self.keep(&mut slot, open);
-                return false;
-            }
-            match timeout_at(
-                until,
-                DB::batch(&mut open.connection, sql.to_owned().into()),
-            )
-            .await
-            {
-                Ok(Ok(())) => {
+            match timeout_at(until, ask(&mut open, target, sql)).await {
+                Ok(Ok(is_sent)) => {
                     self.keep(&mut slot, open);
-                    return true;
+                    return is_sent;
                 }
                 Ok(Err(sqlx::Error::Database(_))) => {
                     self.keep(&mut slot, open);
@@ -143,4 +134,21 @@ impl<DB: Driver> ControlLine<DB> {
             *slot = Some(open);
         }
     }
+}
+
+/// `false` where nothing was sent: it is another server than the target's.
+async fn ask<DB: Driver>(
+    open: &mut Open<DB>,
+    target: &DB::Tag,
+    sql: &str,
+) -> Result<bool, sqlx::Error> {
+    if !DB::is_same_server(&open.tag, target) {
+        // What tells a server by may change while it lives: MySQL draws it anew where the clock is set back.
+        open.tag = DB::introduce(&mut open.connection).await?;
+        if !DB::is_same_server(&open.tag, target) {
+            return Ok(false);
+        }
+    }
+    DB::batch(&mut open.connection, sql.to_owned().into()).await?;
+    Ok(true)
 }

@@ -1,6 +1,7 @@
 //! Every way a session ends.
 
 mod by_hand;
+mod code_comments;
 mod control_statements;
 mod deadlines;
 mod doom;

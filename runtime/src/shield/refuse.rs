@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::scanner::{scan, scan_autocommit, scan_escaped};
+use super::scanner::{
+    Refusal, has_code_comments, scan, scan_autocommit, scan_escaped, scan_without_code,
+};
 use crate::backend::{Dialect, Driver, Statement};
 use crate::error::{Category, Error, Phase};
 
@@ -45,22 +47,33 @@ fn judge<DB: Driver>(text: &str, in_transaction: bool, prepared: bool) -> Result
         .with_help("bind the text as a value");
         return Err(error.into());
     }
-    let both_ways = DB::DIALECT == Dialect::Postgres && reads_both_ways(text);
     let scan = if in_transaction {
         scan
     } else {
         scan_autocommit
     };
     let refusal = scan(DB::DIALECT, text, prepared);
-    match refusal.or_else(|| {
-        both_ways
-            .then(|| scan_escaped(text, prepared, in_transaction))
-            .flatten()
-    }) {
+    match refusal.or_else(|| scan_otherwise(DB::DIALECT, text, in_transaction, prepared)) {
         None => Ok(()),
         Some(refusal) => {
             Err(Error::new(Category::Programming, Phase::Body, refusal.to_string()).into())
         }
+    }
+}
+
+/// What is wrong with a text that some servers read in another way.
+fn scan_otherwise(
+    dialect: Dialect,
+    text: &str,
+    in_transaction: bool,
+    prepared: bool,
+) -> Option<Refusal> {
+    match dialect {
+        Dialect::Postgres if reads_both_ways(text) => scan_escaped(text, prepared, in_transaction),
+        Dialect::MySql if has_code_comments(text) => {
+            scan_without_code(text, prepared, in_transaction)
+        }
+        _ => None,
     }
 }
 

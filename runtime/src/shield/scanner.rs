@@ -52,12 +52,39 @@ pub(crate) fn scan_escaped(sql: &str, prepared: bool, in_transaction: bool) -> O
     scanner.read(Lexer::new(dialect, sql).with_backslashes(), prepared)
 }
 
+/// The same as a `MySQL` server reads it for which no comment is code. Where some are and some are not the text
+/// [`hides`] what it runs.
+pub(crate) fn scan_without_code(
+    sql: &str,
+    prepared: bool,
+    in_transaction: bool,
+) -> Option<Refusal> {
+    let dialect = Dialect::MySql;
+    let scanner = Scanner {
+        dialect,
+        in_transaction,
+    };
+    scanner.read(Lexer::new(dialect, sql).without_code_comments(), prepared)
+}
+
+/// Whether some comment of `sql` is code to a `MySQL` or `MariaDB` server of the version that it names.
+#[inline]
+pub(crate) fn has_code_comments(sql: &str) -> bool {
+    // The search for a byte is many times as fast as one for a text.
+    sql.as_bytes().contains(&b'!') && (sql.contains("/*!") || sql.contains("/*M!"))
+}
+
 /// Whether `sql` runs what its text does not show: on `MySQL` a procedure, a compound statement, or one prepared from
-/// text, may begin and end transactions, and leave `autocommit` off.
+/// text, may begin and end transactions, and leave `autocommit` off; a comment may be code or not; and what `sql_mode`
+/// is decides where a string with a backslash ends and which word begins a block.
 #[inline]
 pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
     if dialect != Dialect::MySql {
         return false;
+    }
+    let holds_more = sql.as_bytes().contains(&b';');
+    if has_code_comments(sql) || (holds_more && sql.as_bytes().contains(&b'\\')) {
+        return true;
     }
     let scanner = Scanner {
         dialect,
@@ -71,7 +98,7 @@ pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
         return true;
     }
     // `SET STATEMENT … FOR CALL …` is one statement; behind a semicolon any may follow.
-    if first != Token::Word(Keyword::SET) && !sql.as_bytes().contains(&b';') {
+    if first != Token::Word(Keyword::SET) && !holds_more {
         return false;
     }
     let mut starts = false;
@@ -117,6 +144,12 @@ pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
                     | Keyword::DROP
             )
         )
+}
+
+/// Whether `sql` holds a statement at all, and not blanks and comments alone.
+#[inline]
+pub(crate) fn says_anything(dialect: Dialect, sql: &str) -> bool {
+    first_word(&mut Lexer::new(dialect, sql)).is_some()
 }
 
 /// Whether `sql` holds more than one statement.

@@ -31,6 +31,8 @@ pub(super) struct Lexer<'text> {
     backslashes: bool,
     /// Inside `/*! … */`, which `MySQL` runs.
     in_code_comment: bool,
+    /// Such a comment is for another server, and skipped.
+    skips_code: bool,
 }
 
 impl<'text> Lexer<'text> {
@@ -46,7 +48,14 @@ impl<'text> Lexer<'text> {
             at: 0,
             backslashes: dialect == Dialect::MySql,
             in_code_comment: false,
+            skips_code: false,
         }
+    }
+
+    /// The same text as a server reads it for whose version none of its `/*! … */` is meant.
+    pub(super) fn without_code_comments(mut self) -> Self {
+        self.skips_code = true;
+        self
     }
 
     /// The same text as a `PostgreSQL` server reads it with `standard_conforming_strings` off.
@@ -234,7 +243,7 @@ impl<'text> Lexer<'text> {
             }
             (b'#', _) if mysql => self.skip_line(),
             (b'/', Some(b'*')) => {
-                if !(mysql && self.enter_code_comment()) {
+                if !(mysql && !self.skips_code && self.enter_code_comment()) {
                     self.skip_block();
                 }
             }

@@ -132,7 +132,9 @@ pub(super) fn mysql(first: K, rest: &Lexer<'_>) -> Verdict {
         K::SET => mysql_set(*rest),
         K::LOCK if tables(next()) => refuse("LOCK TABLES", Way::Lock),
         K::UNLOCK if tables(next()) => refuse("UNLOCK TABLES", Way::Lock),
-        K::IF | K::CASE | K::LOOP | K::REPEAT | K::WHILE | K::FOR => (None, Shape::Compound),
+        K::IF | K::CASE | K::LOOP | K::REPEAT | K::WHILE | K::FOR | K::DECLARE => {
+            (None, Shape::Compound)
+        }
 
         K::CREATE if temporary_table(*rest) => PASS,
         K::CREATE => (Some(("CREATE", Way::Implicit)), routine(*rest)),

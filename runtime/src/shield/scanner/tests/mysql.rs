@@ -47,6 +47,47 @@ const COMMITS: &[(&str, &str)] = &[
     ("CREATE /*!80000 TABLE */ a (b int)", "CREATE"),
 ];
 
+/// Each commits, or not, by the version of the server.
+#[test]
+fn a_comment_that_may_be_code_is_read_both_ways() {
+    for (sql, runs, skips) in [
+        (
+            "/*!99999 SELECT */ ALTER TABLE a ADD b int",
+            None,
+            Some("ALTER"),
+        ),
+        ("/*!99999 x */ COMMIT", None, Some("COMMIT")),
+        (
+            "/*M!99999\\- x */ CREATE TABLE a (b int)",
+            None,
+            Some("CREATE"),
+        ),
+        ("/*! COMMIT */", Some("COMMIT"), None),
+        ("SELECT /*!40001 SQL_NO_CACHE */ 1", None, None),
+    ] {
+        assert_eq!(refused(MySql, sql, true), runs, "{sql}");
+        let skipped = scan_without_code(sql, true, true);
+        assert_eq!(skipped.map(|refusal| refusal.keyword), skips, "{sql}");
+        assert!(hides(MySql, sql), "{sql}");
+    }
+    assert!(!hides(MySql, "SELECT a != 1 /* b! */"));
+}
+
+/// What they run is decided by a setting.
+#[test]
+fn what_another_mode_reads_in_another_way_hides() {
+    assert!(hides(MySql, "SELECT '\\'; COMMIT; -- '"));
+    assert!(hides(
+        MySql,
+        "DECLARE a INT; BEGIN EXECUTE IMMEDIATE 'COMMIT'; END"
+    ));
+    assert_eq!(
+        refused(MySql, "DECLARE a INT; BEGIN COMMIT; END", true),
+        Some("COMMIT")
+    );
+    assert!(!hides(MySql, "SELECT '\\n'"));
+}
+
 #[test]
 fn what_commits_by_itself_is_refused_in_a_transaction_only() {
     refuses(&[MySql], COMMITS);

@@ -67,6 +67,9 @@ impl Kind for MariaDbKind {
             "--skip-name-resolve",
             "--max-connections=200",
             "--character-set-server=utf8mb4",
+            // Killed with io_uring at work and started again at once, MariaDB 10.11.19 broke its own data on a busy
+            // machine (3 times in some 700 kills, by plain SQL alone); without it not once in 1,600.
+            "--innodb-use-native-aio=0",
         ] {
             arguments.push(setting.into());
         }

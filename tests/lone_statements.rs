@@ -225,9 +225,67 @@ mod values {
             note_through(&pool).await;
         }
 
+        /// Nothing of steadfast's counts them on a lent connection.
+        #[tokio::test]
+        async fn nor_through_a_lent_connection() {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            let mut session = pool.begin().await.unwrap();
+            let mut many = QueryBuilder::<Db>::new("SELECT 1 WHERE 1 IN (");
+            let mut values = many.separated(", ");
+            for value in 0..70_000_i64 {
+                values.push_bind(value);
+            }
+            values.push_unseparated(")");
+            let lent = session.raw().await.unwrap();
+            let error = Error::from(many.build().execute(lent).await.unwrap_err());
+            assert_eq!((error.category(), error.is_retryable()), (Category::Programming, false), "{error}");
+        }
+
         async fn note_through(pool: &Pool) {
             let insert = sqlx::query("INSERT INTO notes (id, body) VALUES (1, 'one')");
             assert_eq!(insert.execute(pool).await.unwrap().rows_affected(), 1);
+        }
+    }
+}
+
+/// The driver goes on naming what it has prepared.
+mod forgotten {
+    use sqlx::Executor as _;
+    use steadfast::{Category, Error, Outcome, retry, with_session};
+
+    use crate::support::{postgres::*, quiet};
+
+    #[with_session]
+    #[retry(immediate, max = 3)]
+    async fn reads(session: &mut Session) -> Result<u32, Error> {
+        sqlx::query("SELECT * FROM accounts")
+            .fetch_all(&mut *session)
+            .await?;
+        Ok(session.attempt())
+    }
+
+    #[tokio::test]
+    async fn postgres_statements_are_prepared_anew() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        for words in ["DEALLOCATE ALL", "DISCARD ALL"] {
+            reads(&pool).await.unwrap();
+            pool.execute(words).await.unwrap();
+            assert_eq!(reads(&pool).await.unwrap(), 2, "{words}");
+            pool.execute(words).await.unwrap();
+            let lone = sqlx::query("SELECT * FROM accounts").fetch_all(&pool).await;
+            let error = Error::from(lone.unwrap_err());
+            assert_eq!(
+                (error.category(), error.outcome()),
+                (Category::Conflict, Outcome::NotSent),
+                "{error}"
+            );
+            quiet(&pool).await;
+            sqlx::query("SELECT * FROM accounts")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
         }
     }
 }

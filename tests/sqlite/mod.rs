@@ -8,6 +8,7 @@ mod gate;
 mod readers;
 mod settings;
 mod texts;
+mod worker;
 
 use std::time::Duration;
 

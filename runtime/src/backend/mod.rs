@@ -21,11 +21,12 @@ mod statement;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use sqlx::{Connection, Database, Either};
 
@@ -160,6 +161,9 @@ pub trait Driver: Database + Sized {
     const LENDS_IN_SAVEPOINT: bool;
     /// Whether an error of a statement that was not read to its end meets the statement after it.
     const LEAVES_ERRORS: bool;
+    /// Whether the driver's stream of a statement that was lost half-way ends as one does that was answered, but for the
+    /// result at its end.
+    const LOSES_ANSWERS: bool;
 
     /// What a connection carries beside its socket.
     type Tag: Clone + Debug + Send + Sync + 'static;
@@ -191,13 +195,6 @@ pub trait Driver: Database + Sized {
         connection: &mut Self::Connection,
         statement: Statement<Self>,
     ) -> BoxStream<'_, Result<Step<Self>, sqlx::Error>>;
-
-    /// Runs a statement and answers its first row, having read whatever must be read for the statement to
-    /// be over.
-    fn fetch_optional(
-        connection: &mut Self::Connection,
-        statement: Statement<Self>,
-    ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>>;
 
     /// Prepares a statement.
     fn prepare_with<'c>(
@@ -306,10 +303,20 @@ pub trait Driver: Database + Sized {
     }
 
     /// Proves that question and answer are in step, where an unwatched statement that was dropped may have changed
-    /// that.
-    fn resync(connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
-        let _ = connection;
+    /// that. In a `bare` transaction, which has no savepoint but those of `begin`, it may prove too that this is ours
+    /// still; [`is_ours`](Self::is_ours) tells.
+    fn resync<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c mut Self::Tag,
+        bare: bool,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        let _ = (connection, tag, bare);
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Whether it is proven that nobody has ended the transaction, whatever has run unseen before.
+    fn is_ours(_tag: &Self::Tag) -> bool {
+        false
     }
 
     /// Whether a backslash in a string escapes what follows, though the dialect's default is another.
@@ -374,6 +381,21 @@ pub trait Driver: Database + Sized {
     fn terminate(tag: &Self::Tag) -> Option<String>;
 }
 
+/// The first row of a statement. Its stream is read to its end, so that an error which comes after it belongs to this
+/// statement and not to the next. On `SQLite` a statement is committed by its last step alone, and sqlx drops the error
+/// of one that it stops early.
+pub(crate) async fn first_row<DB: Driver>(
+    mut steps: impl Stream<Item = Result<Step<DB>, sqlx::Error>> + Unpin,
+) -> Result<Option<DB::Row>, sqlx::Error> {
+    let mut first = None;
+    while let Some(step) = poll_fn(|context| Pin::new(&mut steps).poll_next(context)).await {
+        if let Either::Right(row) = step? {
+            first.get_or_insert(row);
+        }
+    }
+    Ok(first)
+}
+
 /// The error of a connection whose answers are another question's.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn out_of_step() -> sqlx::Error {
@@ -418,35 +440,8 @@ macro_rules! delegate_to_sqlx {
     };
 }
 
-/// `fetch_optional`: the stream is read to its end, so that an error which comes after the first row belongs to this
-/// statement and not to the next. On `SQLite` a statement is committed by its last step alone, and sqlx drops the error
-/// of one that it stops early.
-macro_rules! first_row_of_all {
-    () => {
-        fn fetch_optional(
-            connection: &mut Self::Connection,
-            statement: Statement<Self>,
-        ) -> BoxFuture<'_, Result<Option<Self::Row>, sqlx::Error>> {
-            Box::pin(async move {
-                let mut stream = sqlx::Executor::fetch_many(connection, statement);
-                let mut first = None;
-                while let Some(step) =
-                    std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
-                {
-                    if let sqlx::Either::Right(row) = step?
-                        && first.is_none()
-                    {
-                        first = Some(row);
-                    }
-                }
-                Ok(first)
-            })
-        }
-    };
-}
-
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-use {delegate_to_sqlx, first_row_of_all};
+use delegate_to_sqlx;
 
 /// Reads what is left until the connection is ready; each turn takes one error off the wire, so it ends.
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -20,7 +20,7 @@ use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
-    Suspicion, delegate_to_sqlx, first_row_of_all, flush_all, out_of_step,
+    Suspicion, delegate_to_sqlx, flush_all, out_of_step,
 };
 use crate::isolation::Isolation;
 use limits::Limits;
@@ -35,14 +35,22 @@ pub struct MySqlTag {
     limits: Limits,
     /// Whether a transaction of ours was begun, or the session is one in autocommit.
     in_transaction: bool,
-    /// A statement has run whose text does not show what it did.
-    hidden: bool,
+    hidden: Hidden,
     /// The rollback that follows shall look what that was.
     is_suspect: bool,
     /// Whether that has ended our transaction or left another open; asked once, with the rollback.
     meddled: OnceLock<bool>,
     /// What the session had done when it was lent by hand, where that can be seen.
     lent: Option<Traces>,
+}
+
+/// Whether a statement has run whose text does not show what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hidden {
+    Nothing,
+    /// Since then it was proven that the transaction is ours.
+    Proven,
+    Something,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,15 +63,19 @@ struct Server {
     rolls_back_on_timeout: bool,
 }
 
+/// They are no part of a transaction, and block everybody else for as long as the connection idles.
+const UNLOCK: &str = "UNLOCK TABLES";
+
 /// A server may be set to begin transactions by itself: with `autocommit` off a single statement would never be
 /// committed, and a chained COMMIT would leave a transaction open.
 const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 
-/// Both look at one clock within one statement, so the difference is the same for as long as the server lives. Each of
+/// Both look at one clock within one statement, so the difference is the same for as long as the server lives. It counts
+/// whole seconds, and a server may be back within one: the clock sequence of its UUIDs is drawn at each start. Each of
 /// the two servers keeps the status in a schema of its own, and runs the comment that is meant for it.
-const WHO: &str = "SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(), CAST(UNIX_TIMESTAMP() - \
+const WHO: &str = "SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(), CONCAT(UNIX_TIMESTAMP() - \
     (SELECT variable_value FROM /*M!100000 information_schema*//*!50700 performance_schema*/.global_status \
-    WHERE variable_name = 'Uptime') AS CHAR), DATABASE()";
+    WHERE variable_name = 'Uptime'), ' ', SUBSTRING(UUID(), 20, 4)), DATABASE()";
 
 /// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
 const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
@@ -77,11 +89,11 @@ impl Driver for MySql {
     const TEXT_IS_TRANSACTION: bool = false;
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = true;
+    const LOSES_ANSWERS: bool = false;
 
     type Tag = MySqlTag;
 
     delegate_to_sqlx!();
-    first_row_of_all!();
 
     fn parse(url: &str) -> Result<MySqlConnectOptions, sqlx::Error> {
         url.parse()
@@ -113,7 +125,7 @@ impl Driver for MySql {
                 schema: schema.map(|schema| format!("`{}`", schema.replace('`', "``")).into()),
                 limits: Limits::new(is_mariadb),
                 in_transaction: false,
-                hidden: false,
+                hidden: Hidden::Nothing,
                 is_suspect: false,
                 meddled: OnceLock::new(),
                 lent: None,
@@ -143,28 +155,43 @@ impl Driver for MySql {
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
             flush_all(connection).await?;
-            if tag.hidden {
+            if Self::may_be_open(tag) {
                 tag.roll_back_hidden(connection).await?;
             } else {
                 connection.execute("ROLLBACK").await?;
             }
             if thorough {
-                Self::resync(connection).await?;
+                resync(connection, "").await?;
             }
             Ok(())
         })
     }
 
-    fn resync(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+    fn resync<'c>(
+        connection: &'c mut MySqlConnection,
+        tag: &'c mut MySqlTag,
+        bare: bool,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            let nonce = format!("{:032x}", fastrand::u128(..));
-            let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
-            let answer: String = connection.fetch_one(question).await?.try_get(0)?;
-            if answer == nonce {
-                return Ok(());
+            if !bare {
+                return resync(connection, "").await;
             }
-            Err(out_of_step())
+            // To release a savepoint releases those behind it, so nobody may have one.
+            let ours = "RELEASE SAVEPOINT steadfast; SAVEPOINT steadfast; ";
+            match resync(connection, ours).await {
+                Ok(()) => {
+                    tag.hidden = Hidden::Proven;
+                    Ok(())
+                }
+                // The end of the session will tell of it.
+                Err(error) if Self::transaction_gone(&error) => resync(connection, "").await,
+                Err(error) => Err(error),
+            }
         })
+    }
+
+    fn is_ours(tag: &MySqlTag) -> bool {
+        tag.hidden == Hidden::Proven
     }
 
     fn inspect<'c>(
@@ -192,7 +219,7 @@ impl Driver for MySql {
             if after != Some(before) {
                 return Ok(Scrubbed::InDoubt);
             }
-            let release = "UNLOCK TABLES; SELECT RELEASE_ALL_LOCKS()";
+            let release = format!("{UNLOCK}; SELECT RELEASE_ALL_LOCKS()");
             Self::batch(connection, release.into()).await?;
             Ok(Scrubbed::Clean)
         })
@@ -200,7 +227,7 @@ impl Driver for MySql {
 
     fn begin(tag: &mut MySqlTag, begin: &Begin) -> Cow<'static, str> {
         tag.in_transaction = begin.access != Access::Autocommit;
-        tag.hidden = false;
+        tag.hidden = Hidden::Nothing;
         tag.is_suspect = false;
         tag.lent = None;
         tag.meddled = OnceLock::new();
@@ -226,7 +253,7 @@ impl Driver for MySql {
     }
 
     fn commit(tag: &MySqlTag, _unseen: bool, note: &str) -> Cow<'static, str> {
-        match (tag.hidden, note) {
+        match (Self::may_be_open(tag), note) {
             (false, "") => Cow::Borrowed("RELEASE SAVEPOINT steadfast; COMMIT"),
             (false, note) => Cow::Owned(format!("RELEASE SAVEPOINT steadfast; {note}COMMIT")),
             (true, note) => Cow::Owned(format!(
@@ -241,15 +268,15 @@ impl Driver for MySql {
     }
 
     fn runs_hidden(tag: &mut MySqlTag) {
-        tag.hidden = true;
+        tag.hidden = Hidden::Something;
     }
 
     fn suspect(tag: &mut MySqlTag, _lent: Option<Suspicion>) {
-        tag.is_suspect = tag.hidden;
+        tag.is_suspect = tag.hidden == Hidden::Something;
     }
 
     fn may_be_open(tag: &MySqlTag) -> bool {
-        tag.hidden
+        tag.hidden != Hidden::Nothing
     }
 
     fn was_meddled_with(tag: &MySqlTag) -> bool {
@@ -313,10 +340,11 @@ impl MySqlTag {
         Ok(())
     }
 
-    /// What unseen statements may have set, as it was.
+    /// What unseen statements may have set or locked, as it was.
     fn own_settings(&self) -> String {
         let mut sql = OWN_SETTINGS.to_owned();
         self.limits.restore(&mut sql);
+        let _ = write!(sql, "; {UNLOCK}");
         sql
     }
 
@@ -330,6 +358,17 @@ impl MySqlTag {
             _ => self.limits.learn(variable, value),
         }
     }
+}
+
+/// Sends a question that no other answer fits, behind what is `ahead` of it.
+async fn resync(connection: &mut MySqlConnection, ahead: &str) -> Result<(), sqlx::Error> {
+    let nonce = format!("{:032x}", fastrand::u128(..));
+    let question = sqlx::AssertSqlSafe(format!("{ahead}SELECT '{nonce}'"));
+    let answer: String = connection.fetch_one(question).await?.try_get(0)?;
+    if answer == nonce {
+        return Ok(());
+    }
+    Err(out_of_step())
 }
 
 fn hashed(variable: &str, value: &str) -> u64 {

@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as
 use super::setting::Setting;
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Scrubbed, Statement,
-    Step, Suspicion, delegate_to_sqlx, first_row_of_all, flush_all, out_of_step,
+    Step, Suspicion, delegate_to_sqlx, flush_all, out_of_step,
 };
 use crate::isolation::Isolation;
 
@@ -73,11 +73,11 @@ impl Driver for Postgres {
     const TEXT_IS_TRANSACTION: bool = true;
     const LENDS_IN_SAVEPOINT: bool = true;
     const LEAVES_ERRORS: bool = true;
+    const LOSES_ANSWERS: bool = false;
 
     type Tag = PgTag;
 
     delegate_to_sqlx!();
-    first_row_of_all!();
 
     fn parse(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
         url.parse()
@@ -149,35 +149,18 @@ impl Driver for Postgres {
                 connection.execute("ROLLBACK").await?;
             }
             if thorough && tag.lent {
-                Self::resync(connection).await?;
+                resync(connection).await?;
             }
             Ok(())
         })
     }
 
-    fn resync(connection: &mut PgConnection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            // sqlx does not count the answers of a COPY that nobody has read to its end.
-            let nonce = format!("n{:032x}", fastrand::u128(..));
-            let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
-            let is_answer = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
-                Ok(row) => row.try_get::<String, _>(0)? == nonce,
-                // It answers nothing but mistakes.
-                Err(error) if Self::in_failed_transaction(&error) => {
-                    let mistake = sqlx::AssertSqlSafe(nonce.clone());
-                    match connection.execute(mistake).await {
-                        Err(sqlx::Error::Database(error)) => error.message().contains(&nonce),
-                        Err(error) => return Err(error),
-                        Ok(_) => false,
-                    }
-                }
-                Err(error) => return Err(error),
-            };
-            if is_answer {
-                return Ok(());
-            }
-            Err(out_of_step())
-        })
+    fn resync<'c>(
+        connection: &'c mut PgConnection,
+        _tag: &'c mut PgTag,
+        _bare: bool,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(resync(connection))
     }
 
     fn scrub<'c>(
@@ -309,6 +292,30 @@ impl Driver for Postgres {
     fn terminate(tag: &PgTag) -> Option<String> {
         Some(tag.aimed_at("pg_terminate_backend"))
     }
+}
+
+/// Sends a question that no other answer fits.
+async fn resync(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // sqlx does not count the answers of a COPY that nobody has read to its end.
+    let nonce = format!("n{:032x}", fastrand::u128(..));
+    let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
+    let is_answer = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
+        Ok(row) => row.try_get::<String, _>(0)? == nonce,
+        // It answers nothing but mistakes.
+        Err(error) if Postgres::in_failed_transaction(&error) => {
+            let mistake = sqlx::AssertSqlSafe(nonce.clone());
+            match connection.execute(mistake).await {
+                Err(sqlx::Error::Database(error)) => error.message().contains(&nonce),
+                Err(error) => return Err(error),
+                Ok(_) => false,
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    if is_answer {
+        return Ok(());
+    }
+    Err(out_of_step())
 }
 
 impl PgTag {

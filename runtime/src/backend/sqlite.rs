@@ -22,7 +22,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite
 
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
-    Suspicion, delegate_to_sqlx, first_row_of_all,
+    Suspicion, delegate_to_sqlx,
 };
 use flags::Flags;
 use likeness::look;
@@ -53,11 +53,11 @@ impl Driver for Sqlite {
     const TEXT_IS_TRANSACTION: bool = false;
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = false;
+    const LOSES_ANSWERS: bool = true;
 
     type Tag = SqliteTag;
 
     delegate_to_sqlx!();
-    first_row_of_all!();
 
     fn parse(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         let options: SqliteConnectOptions = url.parse()?;

@@ -168,6 +168,13 @@ fn judge(answer: Answer<'_>) -> Verdict {
             ends: Ends::Connection,
             ..verdict
         },
+        // Somebody has sent DEALLOCATE ALL, and the driver goes on naming what it has prepared.
+        "26000" if answer.message.contains("sqlx_s_") => Verdict {
+            category: Conflict,
+            retry: Retry::Once,
+            ends: Ends::Connection,
+            ..verdict
+        },
         // The server's own answer to a statement whose `$1` got no value; the connection is well.
         "08P01" if answer.routine == Some("exec_bind_message") && !answer.fatal => Verdict {
             category: Programming,

@@ -134,6 +134,10 @@ pub(crate) fn verdict(error: &sqlx::Error) -> Verdict {
         sqlx::Error::Protocol(words) if words.starts_with("prepared statement expected") => {
             Verdict::lost(Category::Programming, Retry::Never)
         }
+        // Nothing was sent: a lent connection has no look at the number of values.
+        sqlx::Error::Protocol(words) if words.contains("too many arguments") => {
+            Verdict::local(Category::Programming)
+        }
         sqlx::Error::Protocol(_) => Verdict::lost(Category::Connection, Retry::Once),
         sqlx::Error::BeginFailed => Verdict::lost(Category::Internal, Retry::Never),
         sqlx::Error::RowNotFound => Verdict::local(Category::NotFound),

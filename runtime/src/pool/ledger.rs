@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::SessionPool;
 use super::settings::RESOLVE_TIMEOUT;
-use crate::backend::{Backend, Statement};
+use crate::backend::{Backend, Statement, first_row};
 use crate::error::{Category, Error, Integrity, Outcome, Phase, verdict};
 use crate::ledger::{Mark, TOKENS_CERTAIN, Token, Trouble, forget, schema};
 use crate::retry::Reconnect;
@@ -130,7 +130,8 @@ impl<DB: Backend> SessionPool<DB> {
                 Err(error) if is_there(&error) => {}
                 Err(error) => return Err(error.into()),
             }
-            let row = DB::fetch_optional(&mut connection, Statement::of(question)).await?;
+            let row =
+                first_row::<DB>(DB::fetch_many(&mut connection, Statement::of(question))).await?;
             row.ok_or(sqlx::Error::RowNotFound)?
         } else {
             match sqlx::Executor::execute(self, AssertSqlSafe(note)).await {
@@ -188,7 +189,9 @@ impl Error {
                 Phase::Commit,
                 "nothing tells what became of this commit",
             )
-            .with_help("add `verify_commit` to the function's `#[retry]`")
+            .with_help(
+                "no token went with it: the function is without `verify_commit`, or its connection was lost ahead of COMMIT",
+            )
             .with_outcome(Outcome::Unknown));
         }
         let until = Instant::now() + RESOLVE_TIMEOUT;

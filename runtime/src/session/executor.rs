@@ -9,7 +9,7 @@ use futures_core::stream::BoxStream;
 use sqlx::{Execute, Executor, SqlStr};
 
 use super::Session;
-use crate::backend::{Backend, BoxFuture, Dialect, Statement, Step};
+use crate::backend::{Backend, BoxFuture, Dialect, Statement, Step, first_row};
 use crate::error::Error;
 use crate::pool::{Slot, Steps};
 use crate::shield::{WatchedFuture, WatchedStream, refuse, refuse_text, spare};
@@ -112,10 +112,7 @@ impl<'s, DB: Backend> Executor<'s> for &'s mut Session<DB> {
             loop {
                 self.custody.ready().await?;
                 let spare = self.spare(&statement);
-                let (connection, observer) = self.custody.machine().sending(&statement);
-                let first = DB::fetch_optional(connection, statement);
-                let result = WatchedFuture::<DB, _>::new(first, observer).await;
-                match (result, spare) {
+                match (first_row::<DB>(self.start(statement)).await, spare) {
                     (Err(error), Some(spare)) if DB::is_busy(&error) => {
                         if !busy.wait().await {
                             return Err(error);

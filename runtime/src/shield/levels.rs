@@ -125,6 +125,13 @@ impl Levels {
         }
     }
 
+    /// Whether none of them has a savepoint that is there still.
+    pub(super) fn are_bare(&self) -> bool {
+        self.rollback_to.is_none()
+            && self.release.is_none()
+            && self.savepoints.iter().all(|level| !level.opened)
+    }
+
     /// Whether a connection that is lent now is inside of a savepoint of ours.
     pub(super) fn lends(&self) -> bool {
         self.lent_at.is_some()

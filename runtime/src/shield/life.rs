@@ -112,6 +112,13 @@ impl Life {
         self.link != Link::Sound
     }
 
+    /// The connection must not serve anybody else.
+    pub(crate) fn end_connection(&mut self) {
+        if self.link == Link::Sound {
+            self.link = Link::Ended;
+        }
+    }
+
     /// Question and answer may not belong together any more: nothing that the server says from here on is proof.
     pub(crate) fn out_of_step(&mut self) {
         self.link = Link::OutOfStep;
@@ -182,6 +189,16 @@ impl Life {
         self.if_lost = Outcome::Unknown;
     }
 
+    /// Whatever may have been committed behind our back was not.
+    pub(crate) fn proven_ours(&mut self) {
+        self.if_lost = Outcome::NotSent;
+    }
+
+    /// Whether no nested call has set a savepoint that is there still.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.levels.are_bare()
+    }
+
     /// The connection is lent: until the session is used again, somebody else's statements run on it.
     pub(crate) fn lent(&mut self) {
         self.statement_sent();
@@ -225,9 +242,7 @@ impl Life {
             Ends::Level => self.levels.doom_latest(error()),
             Ends::Transaction => self.doom_session(error()),
             Ends::Connection => {
-                if self.link == Link::Sound {
-                    self.link = Link::Ended;
-                }
+                self.end_connection();
                 self.doom_session(error());
             }
         }

@@ -13,10 +13,10 @@ use tracing::Span;
 
 use super::lending;
 use super::life::{Leftover, Life};
-use super::observe::{self, Observer};
+use super::observe::{self, Observer, Text};
 use super::owned::{Control, Owned, drive};
 use super::parts::comes_in_parts;
-use super::scanner::hides;
+use super::scanner::{hides, says_anything};
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
 use crate::error::{Ends, Outcome, Summary, verdict};
@@ -110,20 +110,17 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// The connection, and what must watch a statement on it.
     pub(crate) fn statement(&mut self) -> (&mut DB::Connection, Observer<'_, DB>) {
-        self.watched(Span::none(), false)
+        self.watched(Span::none(), Text::default())
     }
 
-    fn watched(&mut self, span: Span, in_parts: bool) -> (&mut DB::Connection, Observer<'_, DB>) {
+    fn watched(&mut self, span: Span, text: Text) -> (&mut DB::Connection, Observer<'_, DB>) {
         let Place::Here(carrier) = &mut self.place else {
             unreachable!("an active session has its connection at hand")
         };
         let Wire {
             connection, tag, ..
         } = carrier.wire();
-        (
-            connection,
-            Observer::new(&mut self.life, tag, span, in_parts),
-        )
+        (connection, Observer::new(&mut self.life, tag, span, text))
     }
 
     /// The same for a statement whose text is known.
@@ -136,8 +133,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
         }
-        let in_parts = !self.life.in_transaction() && (hides || comes_in_parts(statement));
-        self.watched(observe::span::<DB>(statement.text()), in_parts)
+        let text = Text {
+            in_parts: !self.life.in_transaction() && (hides || comes_in_parts(statement)),
+            has_result: DB::LOSES_ANSWERS && says_anything(DB::DIALECT, statement.text()),
+        };
+        self.watched(observe::span::<DB>(statement.text()), text)
     }
 
     /// Whether what has failed in autocommit may have left a part of its work.
@@ -196,6 +196,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                     .as_ref()
                     .map(|error| (verdict(error).ends, Summary::of(error)));
                 self.life.recovered(leftover);
+                if self.wire().is_some_and(|wire| DB::is_ours(&wire.tag)) {
+                    self.life.proven_ours();
+                }
                 self.take_back_connection();
             }
             (Control::Recover, Err(error)) => {
@@ -258,7 +261,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if leftover != Leftover::Nothing && self.life.doom().is_none() {
             self.life.recovering();
             let patience = self.patience;
-            self.send(|carrier| Owned::recover(carrier, leftover, patience));
+            let bare = self.life.in_transaction() && self.life.is_bare();
+            self.send(|carrier| Owned::recover(carrier, leftover, bare, patience));
             self.control().await?;
         }
         Ok(())

@@ -39,19 +39,27 @@ pub(crate) struct Observer<'s, DB: Driver> {
     life: &'s mut Life,
     tag: &'s DB::Tag,
     span: Span,
+    text: Text,
+}
+
+/// What the text of a statement shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Text {
     /// One that fails may leave a part of its work behind.
-    in_parts: bool,
+    pub(super) in_parts: bool,
+    /// Its answer ends with a result.
+    pub(super) has_result: bool,
 }
 
 impl<'s, DB: Driver> Observer<'s, DB> {
-    pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span, in_parts: bool) -> Self {
+    pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span, text: Text) -> Self {
         life.statement_sent();
         DB::starts(tag);
         Self {
             life,
             tag,
             span,
-            in_parts,
+            text,
         }
     }
 
@@ -75,7 +83,7 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         // A lock that somebody else holds has refused the first part, if none has answered.
         let was_refused = DB::is_busy(&error) && !has_answered;
         if verdict.leaves_doubt()
-            || (self.in_parts && !was_refused)
+            || (self.text.in_parts && !was_refused)
             || DB::kept_a_part(self.tag, &error)
         {
             self.life.statement_in_doubt();
@@ -109,6 +117,8 @@ pub(crate) struct WatchedStream<'s, DB: Driver> {
     stream: BoxStream<'s, Result<Step<DB>, sqlx::Error>>,
     observer: Observer<'s, DB>,
     has_answered: bool,
+    /// The latest step was a result, behind which nothing of its statement comes.
+    has_ended: bool,
     over: bool,
 }
 
@@ -121,6 +131,7 @@ impl<'s, DB: Driver> WatchedStream<'s, DB> {
             stream,
             observer,
             has_answered: false,
+            has_ended: false,
             over: false,
         }
     }
@@ -140,11 +151,17 @@ impl<DB: Driver> Stream for WatchedStream<'_, DB> {
         Poll::Ready(match step {
             Some(Ok(step)) => {
                 this.has_answered = true;
+                this.has_ended = step.is_left();
                 this.observer.life.statement_yielded();
                 Some(Ok(step))
             }
             Some(Err(error)) => {
                 this.over = true;
+                Some(Err(this.observer.failed(error, this.has_answered)))
+            }
+            None if this.observer.text.has_result && !this.has_ended => {
+                this.over = true;
+                let error = sqlx::Error::WorkerCrashed;
                 Some(Err(this.observer.failed(error, this.has_answered)))
             }
             None => {

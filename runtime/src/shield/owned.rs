@@ -157,10 +157,11 @@ impl<L: 'static> Owned<L> {
     }
 
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
-    /// what was sent, the connection is proven to be in step.
+    /// what was sent, the connection is proven to be in step, and in a `bare` transaction this one to be ours.
     pub(crate) fn recover<DB: Driver>(
         mut carrier: L,
         leftover: Leftover,
+        bare: bool,
         patience: Duration,
     ) -> Self
     where
@@ -177,7 +178,7 @@ impl<L: 'static> Owned<L> {
                 Leftover::Unwatched => {
                     let unwatched = async {
                         let leftover = reaper::stop::<DB>(wire).await?;
-                        DB::resync(&mut wire.connection).await?;
+                        DB::resync(&mut wire.connection, &mut wire.tag, bare).await?;
                         Ok(leftover)
                     };
                     timeout(patience, unwatched).await

@@ -6,11 +6,12 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor as _, Row as _};
 
 /// The settings of a connection that can be read without an effect. What is the database's own is not among them.
-const SETTINGS: [&str; 28] = [
+const SETTINGS: [&str; 29] = [
     "analysis_limit",
     "automatic_index",
     "busy_timeout",
     "cache_size",
+    "cache_spill",
     "cell_size_check",
     "checkpoint_fullfsync",
     "count_changes",

@@ -39,6 +39,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         // On SQLite a write that is stopped takes the whole transaction with it.
         let is_over = DB::ended_by_itself(&wire.tag);
         if lent.is_some_and(|lent| lent != depth) {
+            if self.life.in_transaction() {
+                // It may be another connection altogether, without our hooks.
+                self.life.end_connection();
+            }
             self.life.doom_session(Summary::miscounted_transactions());
         }
         if is_over && self.life.in_transaction() {

@@ -46,7 +46,6 @@ const SHARED: &[Row<Stage>] = &[
     row("1114", "ER_RECORD_FILE_FULL", By(&["INSERT INTO small SELECT seq, 'x' FROM seq_1_to_10000"]), refused(Resource)),
     row("1136", "ER_WRONG_VALUE_COUNT_ON_ROW", By(&["INSERT INTO parents VALUES (3)"]), refused(Programming)).by_line(""),
     row("1146", "ER_NO_SUCH_TABLE", By(&["SELECT * FROM nowhere"]), refused(Programming)),
-    row("1153", "ER_NET_PACKET_TOO_LARGE", When("a value that is longer than `max_allowed_packet`", |stage| Box::pin(too_long(stage))), refused(Data).outcome(Outcome::NotSent)),
     row("1172", "ER_TOO_MANY_ROWS", By(&["SELECT id FROM parents INTO @id"]), refused(TooManyRows)),
     row("1205", "ER_LOCK_WAIT_TIMEOUT", When("`FOR UPDATE NOWAIT` of a row that is locked", |stage| Box::pin(locked(stage, &["SELECT * FROM parents FOR UPDATE NOWAIT"]))),
         refused(LockTimeout).retryable()),
@@ -95,6 +94,7 @@ const PRIVATE: &[Row<Stage>] = &[
     row("1203", "ER_TOO_MANY_USER_CONNECTIONS", When("connecting where `max_user_connections` is reached", |stage| Box::pin(too_many_of_one(stage))), unconnected(Capacity).retryable()),
     row("1226", "ER_USER_LIMIT_REACHED", When("connecting more often than the user may in an hour", |stage| Box::pin(connect(stage, "rare", ""))), unconnected(Capacity).retryable()),
     row("1227", "ER_SPECIFIC_ACCESS_DENIED_ERROR", When("SET GLOBAL without the right to", |stage| Box::pin(run_as(stage, "few", "SET GLOBAL max_connections = 100"))), refused(Access)),
+    row("1153", "ER_NET_PACKET_TOO_LARGE", When("a value that is a little longer than `max_allowed_packet`", |stage| Box::pin(too_long(stage))), refused(Data).outcome(Outcome::NotSent)),
     row("1263", "ER_WARN_NULL_TO_NOTNULL", By(&["LOAD DATA INFILE 'null.txt' INTO TABLE filled"]), integrity(NotNull)),
     row("1290", "ER_OPTION_PREVENTS_STATEMENT", When("a write where the server is read-only", |stage| Box::pin(read_only_server(stage, true))), refused(ReadOnly)),
     row("1290", "ER_OPTION_PREVENTS_STATEMENT", When("COMMIT where the server has become read-only", |stage| Box::pin(read_only_server(stage, false))), refused(ReadOnly).at(Phase::Commit)),
@@ -409,9 +409,10 @@ async fn binds(session: &mut Session, length: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The server throws it away, and the connection with it.
+/// The server throws it away, and the connection with it. Of one that is not yet sent by then, the client sees nothing
+/// but the end of its connection.
 async fn too_long(stage: &Stage) -> Result<(), Error> {
-    binds(&stage.pool, 17 << 20).await
+    binds(&stage.pool, 20 << 10).await
 }
 
 #[with_session]
@@ -444,7 +445,11 @@ async fn no_user_of_this_host(stage: &Stage) -> Result<(), Error> {
     connect(stage, "few", "").await
 }
 
-const LIMITS: [(&str, &str); 2] = [("max_connections", "12"), ("max_user_connections", "1000")];
+const LIMITS: [(&str, &str); 3] = [
+    ("max_connections", "12"),
+    ("max_user_connections", "1000"),
+    ("max_allowed_packet", "16384"),
+];
 
 async fn private() -> Stage {
     let server = start_with(&LIMITS).await;

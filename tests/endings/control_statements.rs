@@ -38,6 +38,24 @@ each_server! {
     }
 
     #[with_session]
+    async fn begins_and_fails(session: &mut Session) -> Result<(), Error> {
+        note(session, 1).await?;
+        Err(sqlx::Error::RowNotFound.into())
+    }
+
+    /// What was wrong with the connection that was lost says nothing of the one in its place.
+    #[tokio::test]
+    async fn sent_again_on_another_connection_its_rollback_is_proven() {
+        let place = Place::new().await;
+        let (proxy, pool) = place.behind_proxy(1).await;
+        proxy.on(|sent| matches!(sent, xtask::proxy::Sent::Query(text) if is_begin(text)), Fault::CutAnswer);
+        let error = begins_and_fails(&pool).await.unwrap_err();
+        assert_eq!((proxy.fired(), error.outcome()), (1, steadfast::Outcome::RolledBack), "{error}");
+        begins(&pool, 2).await.unwrap();
+        assert_eq!(pool.stats().opened, 2, "proven, the second serves on");
+    }
+
+    #[with_session]
     async fn commits(session: &mut Session, id: i64) -> Result<(), Error> {
         note(session, id).await?;
         Ok(())

@@ -168,6 +168,8 @@ impl Life {
     pub(crate) fn open_refused(&mut self) {
         self.become_(State::Unopened);
         self.levels.not_opened();
+        // What was wrong with a connection that is gone says nothing of the next.
+        self.link = Link::Sound;
     }
 
     pub(crate) fn open_failed(&mut self, error: Summary) {

@@ -479,3 +479,43 @@ mod settings {
         }
     }
 }
+
+/// A statement of a session's that changes them for those behind it.
+mod changed_by_statements {
+    each_server! {
+        use sqlx::{AssertSqlSafe, Executor as _};
+        use steadfast::{Category, Error, with_session};
+
+        #[with_session(statement_timeout = "400ms")]
+        async fn is_limited(session: &mut Session) -> Result<(), Error> {
+            session.execute(SLOW).await?;
+            Ok(())
+        }
+
+        #[with_session(statement_timeout = "400ms")]
+        async fn sets(session: &mut Session, words: String) -> Result<(), Error> {
+            session.execute(AssertSqlSafe(words)).await?;
+            Ok(())
+        }
+
+        #[tokio::test]
+        async fn the_next_session_has_its_own() {
+            let place = Place::new().await;
+            let pool = place.pool(1).await;
+            let variable = if NAME == "postgres" { "statement_timeout" } else { "max_statement_time" };
+            for words in [format!("SET {variable} = 0"), format!("SELECT 1; set session {variable} = 0")] {
+                sets(&pool, words.clone()).await.unwrap();
+                let limited = tokio::time::timeout(PATIENCE, is_limited(&pool)).await;
+                let error = limited.expect("it has a limit").unwrap_err();
+                assert_eq!(error.category(), Category::Timeout, "{words}: {error}");
+                // One of a single statement's, too short for anything.
+                let short = if NAME == "postgres" { "1" } else { "0.001" };
+                pool.execute(AssertSqlSafe(format!("SET {variable} = {short}"))).await.unwrap();
+                let mut session = pool.begin().await.unwrap();
+                session.execute(if NAME == "postgres" { "SELECT pg_sleep(0.1)" } else { "SELECT SLEEP(0.1)" }).await.unwrap();
+                session.commit().await.unwrap();
+            }
+            assert_eq!(pool.stats().opened, 1);
+        }
+    }
+}

@@ -249,6 +249,32 @@ mod values {
     }
 }
 
+/// A prepared text is one statement, whatever stands in its strings.
+mod single {
+    use steadfast::{Category, Error, Integrity, Outcome};
+
+    use crate::support::mysql::*;
+
+    #[tokio::test]
+    async fn mysql_one_with_a_backslash_and_a_semicolon_is_not_in_doubt() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        for (id, text) in [
+            (1, r"INSERT INTO notes (id, body) VALUES (?, 'a\\b');"),
+            (2, r"INSERT INTO notes (id, body) VALUES (?, 'c;\\d')"),
+        ] {
+            sqlx::query(text).bind(id).execute(&pool).await.unwrap();
+            let again = sqlx::query(text).bind(id).execute(&pool).await;
+            let error = Error::from(again.unwrap_err());
+            assert_eq!(
+                (error.category(), error.outcome()),
+                (Category::Integrity(Integrity::Unique), Outcome::NotSent),
+                "{text}: {error}"
+            );
+        }
+    }
+}
+
 /// The driver goes on naming what it has prepared.
 mod forgotten {
     use sqlx::Executor as _;
@@ -263,6 +289,56 @@ mod forgotten {
             .fetch_all(&mut *session)
             .await?;
         Ok(session.attempt())
+    }
+
+    #[with_session]
+    #[retry(immediate, max = 3)]
+    async fn feels(session: &mut Session, mood: &str) -> Result<u32, Error> {
+        sqlx::query("SELECT $1::mood")
+            .bind(Mood(mood.to_owned()))
+            .execute(&mut *session)
+            .await?;
+        Ok(session.attempt())
+    }
+
+    /// As a derived enum is sent: by the type's name, whose number the driver looks up once.
+    struct Mood(String);
+
+    impl sqlx::Type<sqlx::Postgres> for Mood {
+        fn type_info() -> sqlx::postgres::PgTypeInfo {
+            sqlx::postgres::PgTypeInfo::with_name("mood")
+        }
+    }
+
+    impl sqlx::Encode<'_, sqlx::Postgres> for Mood {
+        fn encode_by_ref(
+            &self,
+            buffer: &mut sqlx::postgres::PgArgumentBuffer,
+        ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+            <&str as sqlx::Encode<sqlx::Postgres>>::encode(&self.0, buffer)
+        }
+    }
+
+    /// As a migration makes an enum anew that has lost a value.
+    #[tokio::test]
+    async fn postgres_types_are_looked_up_anew() {
+        let place = Place::new().await;
+        place
+            .plain
+            .execute("CREATE TYPE mood AS ENUM ('glad', 'sad')")
+            .await
+            .unwrap();
+        let pool = place.pool(1).await;
+        assert_eq!(feels(&pool, "glad").await.unwrap(), 1);
+        place
+            .plain
+            .execute(
+                "ALTER TYPE mood RENAME TO old; CREATE TYPE mood AS ENUM ('glad'); DROP TYPE old",
+            )
+            .await
+            .unwrap();
+        assert_eq!(feels(&pool, "glad").await.unwrap(), 2);
+        assert_eq!(pool.stats().opened, 2);
     }
 
     #[tokio::test]

@@ -161,8 +161,8 @@ pub trait Driver: Database + Sized {
     const LENDS_IN_SAVEPOINT: bool;
     /// Whether an error of a statement that was not read to its end meets the statement after it.
     const LEAVES_ERRORS: bool;
-    /// Whether the driver's stream of a statement that was lost half-way ends as one does that was answered, but for the
-    /// result at its end.
+    /// Whether the driver's stream of a statement that was lost half-way ends as one does that was answered, but for
+    /// the result at its end.
     const LOSES_ANSWERS: bool;
 
     /// What a connection carries beside its socket.

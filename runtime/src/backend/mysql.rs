@@ -70,9 +70,9 @@ const UNLOCK: &str = "UNLOCK TABLES";
 /// committed, and a chained COMMIT would leave a transaction open.
 const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 
-/// Both look at one clock within one statement, so the difference is the same for as long as the server lives. It counts
-/// whole seconds, and a server may be back within one: the clock sequence of its UUIDs is drawn at each start. Each of
-/// the two servers keeps the status in a schema of its own, and runs the comment that is meant for it.
+/// Both look at one clock within one statement, so the difference is the same for as long as the server lives. It
+/// counts whole seconds, and a server may be back within one: the clock sequence of its UUIDs is drawn at each start.
+/// Each of the two servers keeps the status in a schema of its own, and runs the comment that is meant for it.
 const WHO: &str = "SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(), CONCAT(UNIX_TIMESTAMP() - \
     (SELECT variable_value FROM /*M!100000 information_schema*//*!50700 performance_schema*/.global_status \
     WHERE variable_name = 'Uptime'), ' ', SUBSTRING(UUID(), 20, 4)), DATABASE()";

@@ -182,6 +182,13 @@ fn judge(answer: Answer<'_>) -> Verdict {
             at_commit: AtCommit::RolledBack,
             ends: Ends::Level,
         },
+        // The driver keeps the numbers of types with the connection, and this one was made anew.
+        "XX000" if answer.message.starts_with("cache lookup failed for type") => Verdict {
+            category: Conflict,
+            retry: Retry::Once,
+            ends: Ends::Connection,
+            ..verdict
+        },
         // Two transactions changed one row of the catalogue: GRANT and GRANT, ANALYZE and ALTER.
         "XX000" if answer.message.starts_with(CATALOGUE_RACE) => Verdict {
             category: Conflict,

@@ -16,7 +16,7 @@ use super::life::{Leftover, Life};
 use super::observe::{self, Observer, Text};
 use super::owned::{Control, Owned, drive};
 use super::parts::comes_in_parts;
-use super::scanner::{hides, says_anything};
+use super::scanner::{hides, says_anything, sets_limits};
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
 use crate::error::{Ends, Outcome, Summary, verdict};
@@ -128,10 +128,15 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         &mut self,
         statement: &Statement<DB>,
     ) -> (&mut DB::Connection, Observer<'_, DB>) {
-        let hides = hides(DB::DIALECT, statement.text());
+        let hides = hides(DB::DIALECT, statement.text(), statement.is_prepared());
         if hides && let Some(wire) = self.wire() {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
+        }
+        if sets_limits(DB::DIALECT, statement.text())
+            && let Some(wire) = self.wire()
+        {
+            DB::forget_settings(&mut wire.tag);
         }
         let text = Text {
             in_parts: !self.life.in_transaction() && (hides || comes_in_parts(statement)),

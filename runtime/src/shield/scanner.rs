@@ -78,12 +78,14 @@ pub(crate) fn has_code_comments(sql: &str) -> bool {
 /// text, may begin and end transactions, and leave `autocommit` off; a comment may be code or not; and what `sql_mode`
 /// is decides where a string with a backslash ends and which word begins a block.
 #[inline]
-pub(crate) fn hides(dialect: Dialect, sql: &str) -> bool {
+pub(crate) fn hides(dialect: Dialect, sql: &str, prepared: bool) -> bool {
     if dialect != Dialect::MySql {
         return false;
     }
     let holds_more = sql.as_bytes().contains(&b';');
-    if has_code_comments(sql) || (holds_more && sql.as_bytes().contains(&b'\\')) {
+    // A prepared text is one statement, wherever its strings end.
+    let several = !prepared && sql.trim_end_matches([';', ' ', '\n']).contains(';');
+    if has_code_comments(sql) || (several && sql.contains('\\')) {
         return true;
     }
     let scanner = Scanner {
@@ -144,6 +146,16 @@ pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
                     | Keyword::DROP
             )
         )
+}
+
+/// Whether `sql` may change the limits of statements and locks for the sessions behind it.
+pub(crate) fn sets_limits(dialect: Dialect, sql: &str) -> bool {
+    let first = Lexer::new(dialect, sql).token();
+    let may_set = matches!(first, Token::Word(Keyword::SET | Keyword::RESET));
+    (may_set || sql.as_bytes().contains(&b';')) && {
+        let text = sql.to_ascii_lowercase();
+        text.contains("_time") || text.contains("reset")
+    }
 }
 
 /// Whether `sql` holds a statement at all, and not blanks and comments alone.

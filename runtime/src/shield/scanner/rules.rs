@@ -151,6 +151,7 @@ pub(super) fn mysql(first: K, rest: &Lexer<'_>) -> Verdict {
         K::CHECK if on_tables(*rest) => implicit("CHECK TABLE"),
         K::OPTIMIZE if on_tables(*rest) => implicit("OPTIMIZE TABLE"),
         K::REPAIR if on_tables(*rest) => implicit("REPAIR TABLE"),
+        K::FLUSH if locks(*rest) => refuse("FLUSH TABLES", Way::Lock),
         K::FLUSH => implicit("FLUSH"),
         K::RESET if next() != Token::Word(K::PERSIST) => implicit("RESET"),
         K::CACHE if next() == Token::Word(K::INDEX) => implicit("CACHE INDEX"),
@@ -163,6 +164,7 @@ pub(super) fn mysql(first: K, rest: &Lexer<'_>) -> Verdict {
         K::CHANGE if matches!(next(), Token::Word(K::MASTER | K::REPLICATION)) => {
             implicit("CHANGE")
         }
+        K::BACKUP if next() == Token::Word(K::LOCK) => refuse("BACKUP LOCK", Way::Lock),
         K::BACKUP => implicit("BACKUP"),
         K::CLONE => implicit("CLONE"),
         // `label: LOOP`
@@ -279,6 +281,17 @@ fn routine(mut rest: Lexer<'_>) -> Shape {
                 return Shape::Routine;
             }
             Token::Semicolon | Token::End => return Shape::Plain,
+            _ => {}
+        }
+    }
+}
+
+/// `FLUSH TABLES … WITH READ LOCK`, `… FOR EXPORT`.
+fn locks(mut rest: Lexer<'_>) -> bool {
+    loop {
+        match rest.token() {
+            Token::Word(K::LOCK | K::FOR) => return true,
+            Token::Semicolon | Token::End => return false,
             _ => {}
         }
     }

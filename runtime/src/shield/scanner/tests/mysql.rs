@@ -68,24 +68,63 @@ fn a_comment_that_may_be_code_is_read_both_ways() {
         assert_eq!(refused(MySql, sql, true), runs, "{sql}");
         let skipped = scan_without_code(sql, true, true);
         assert_eq!(skipped.map(|refusal| refusal.keyword), skips, "{sql}");
-        assert!(hides(MySql, sql), "{sql}");
+        assert!(hides(MySql, sql, true), "{sql}");
     }
-    assert!(!hides(MySql, "SELECT a != 1 /* b! */"));
+    assert!(!hides(MySql, "SELECT a != 1 /* b! */", true));
+}
+
+/// A single statement of these holds locks that outlive it.
+#[test]
+fn locks_of_tables_are_refused_outside_of_a_transaction_too() {
+    for sql in [
+        "FLUSH TABLES a WITH READ LOCK",
+        "FLUSH NO_WRITE_TO_BINLOG TABLES WITH READ LOCK",
+        "FLUSH TABLES a, b FOR EXPORT",
+        "BACKUP LOCK a",
+    ] {
+        for prepared in [true, false] {
+            assert!(scan_autocommit(MySql, sql, prepared).is_some(), "{sql}");
+            assert!(scan(MySql, sql, prepared).is_some(), "{sql}");
+        }
+    }
+    assert!(scan_autocommit(MySql, "FLUSH TABLES a", true).is_none());
+}
+
+#[test]
+fn what_sets_limits_is_known() {
+    for sql in [
+        "SET max_statement_time = 0",
+        "set SESSION innodb_lock_wait_timeout = DEFAULT",
+        "SELECT 1; SET LOCK_TIMEOUT = 1",
+    ] {
+        assert!(sets_limits(MySql, sql), "{sql}");
+    }
+    for sql in [
+        "SELECT max_time FROM a",
+        "SET NAMES utf8mb4",
+        "UPDATE a SET b_time = 1",
+    ] {
+        assert!(!sets_limits(MySql, sql), "{sql}");
+    }
 }
 
 /// What they run is decided by a setting.
 #[test]
 fn what_another_mode_reads_in_another_way_hides() {
-    assert!(hides(MySql, "SELECT '\\'; COMMIT; -- '"));
+    assert!(hides(MySql, "SELECT '\\'; COMMIT; -- '", false));
+    // One statement, whichever way it is read.
+    assert!(!hides(MySql, "SELECT '\\'; COMMIT; -- '", true));
+    assert!(!hides(MySql, "SELECT a LIKE b ESCAPE '\\\\';", false));
     assert!(hides(
         MySql,
-        "DECLARE a INT; BEGIN EXECUTE IMMEDIATE 'COMMIT'; END"
+        "DECLARE a INT; BEGIN EXECUTE IMMEDIATE 'COMMIT'; END",
+        true
     ));
     assert_eq!(
         refused(MySql, "DECLARE a INT; BEGIN COMMIT; END", true),
         Some("COMMIT")
     );
-    assert!(!hides(MySql, "SELECT '\\n'"));
+    assert!(!hides(MySql, "SELECT '\\n'", false));
 }
 
 #[test]

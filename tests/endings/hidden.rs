@@ -48,24 +48,7 @@ mod mysql {
         )
         .await;
         let pool = place.pool(1).await;
-        let id = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
-        // With more to undo, so that the procedure is the victim.
-        let mut rival = place.plain.begin().await.unwrap();
-        for sql in [
-            "INSERT INTO notes SELECT seq, seq FROM seq_1_to_100",
-            "UPDATE accounts SET cents = cents + 1 WHERE id = 2",
-        ] {
-            rival.execute(sql).await.unwrap();
-        }
-        let deadlock = async {
-            is_blocked(&place.plain, id).await;
-            let crossed = rival
-                .execute("UPDATE accounts SET cents = cents + 1 WHERE id = 1")
-                .await;
-            crossed.unwrap();
-            rival.rollback().await.unwrap();
-        };
-        let (result, ()) = tokio::join!(chunks(&pool), deadlock);
+        let result = as_victim(&place, &pool, chunks(&pool)).await;
         let applied = place.count("applied").await;
         assert_eq!(applied, 1, "applied once: {result:?}");
         let error = result.unwrap_err();

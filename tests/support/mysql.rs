@@ -1,4 +1,4 @@
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool};
 
 pub type Db = sqlx::MySql;
 pub type Session = steadfast::MySqlSession;
@@ -189,4 +189,26 @@ pub async fn is_blocked(plain: &Plain, id: i64) {
             .any(|(other, state)| *other == id && state.contains("LOCK WAIT"))
     })
     .await;
+}
+
+/// Runs a call that waits for a lock of ours, and makes it the victim of a deadlock.
+pub async fn as_victim<T>(place: &Place, pool: &Pool, call: impl Future<Output = T>) -> T {
+    let id = sqlx::query_scalar(WHICH).fetch_one(pool).await.unwrap();
+    // With more to undo.
+    let mut rival = place.plain.begin().await.unwrap();
+    for sql in [
+        "INSERT INTO notes SELECT seq, seq FROM seq_1_to_100",
+        "UPDATE accounts SET cents = cents + 1 WHERE id = 2",
+    ] {
+        rival.execute(sql).await.unwrap();
+    }
+    let deadlock = async {
+        is_blocked(&place.plain, id).await;
+        let crossed = rival
+            .execute("UPDATE accounts SET cents = cents + 1 WHERE id = 1")
+            .await;
+        crossed.unwrap();
+        rival.rollback().await.unwrap();
+    };
+    tokio::join!(call, deadlock).0
 }

@@ -161,15 +161,8 @@ fn judge(answer: Answer<'_>) -> Verdict {
         ends,
     };
     match answer.code {
-        // The driver keeps the stale plan with the connection, so another attempt on it would fail again.
-        "0A000" if is_stale_plan(answer) => Verdict {
-            category: Conflict,
-            retry: Retry::Once,
-            ends: Ends::Connection,
-            ..verdict
-        },
-        // Somebody has sent DEALLOCATE ALL, and the driver goes on naming what it has prepared.
-        "26000" if answer.message.contains("sqlx_s_") => Verdict {
+        // Another attempt on this connection would fail again.
+        _ if is_stale(answer) => Verdict {
             category: Conflict,
             retry: Retry::Once,
             ends: Ends::Connection,
@@ -181,13 +174,6 @@ fn judge(answer: Answer<'_>) -> Verdict {
             retry: Retry::Never,
             at_commit: AtCommit::RolledBack,
             ends: Ends::Level,
-        },
-        // The driver keeps the numbers of types with the connection, and this one was made anew.
-        "XX000" if answer.message.starts_with("cache lookup failed for type") => Verdict {
-            category: Conflict,
-            retry: Retry::Once,
-            ends: Ends::Connection,
-            ..verdict
         },
         // Two transactions changed one row of the catalogue: GRANT and GRANT, ANALYZE and ALTER.
         "XX000" if answer.message.starts_with(CATALOGUE_RACE) => Verdict {
@@ -206,9 +192,18 @@ fn judge(answer: Answer<'_>) -> Verdict {
 /// Internal messages of the server are never translated.
 const CATALOGUE_RACE: &str = "tuple concurrently ";
 
-fn is_stale_plan(answer: Answer<'_>) -> bool {
-    answer.routine == Some("RevalidateCachedQuery")
-        || answer.message.starts_with("cached plan must not change")
+/// Whether what the driver keeps with the connection is not true any more: a plan since the table has changed, a prepared
+/// statement since somebody has sent DEALLOCATE ALL, the number of a type since that was made anew.
+fn is_stale(answer: Answer<'_>) -> bool {
+    match answer.code {
+        "0A000" => {
+            answer.routine == Some("RevalidateCachedQuery")
+                || answer.message.starts_with("cached plan must not change")
+        }
+        "26000" => answer.message.contains("sqlx_s_"),
+        "XX000" => answer.message.starts_with("cache lookup failed for type"),
+        _ => false,
+    }
 }
 
 fn look_up(code: &str) -> (Category, Retry, Proof) {

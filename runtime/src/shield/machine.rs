@@ -133,7 +133,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
         }
-        if sets_limits(DB::DIALECT, statement.text())
+        if sets_limits(DB::DIALECT, statement.text(), statement.is_prepared())
             && let Some(wire) = self.wire()
         {
             DB::forget_settings(&mut wire.tag);

@@ -149,13 +149,21 @@ pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
 }
 
 /// Whether `sql` may change the limits of statements and locks for the sessions behind it.
-pub(crate) fn sets_limits(dialect: Dialect, sql: &str) -> bool {
+#[inline]
+pub(crate) fn sets_limits(dialect: Dialect, sql: &str, prepared: bool) -> bool {
+    if dialect == Dialect::Sqlite {
+        return false;
+    }
     let first = Lexer::new(dialect, sql).token();
     let may_set = matches!(first, Token::Word(Keyword::SET | Keyword::RESET));
-    (may_set || sql.as_bytes().contains(&b';')) && {
-        let text = sql.to_ascii_lowercase();
-        text.contains("_time") || text.contains("reset")
-    }
+    let several = !prepared && sql.as_bytes().contains(&b';');
+    (may_set || several) && ["_time", "reset"].iter().any(|words| mentions(sql, words))
+}
+
+/// Whether `words` stand anywhere in `sql`, in any case.
+fn mentions(sql: &str, words: &str) -> bool {
+    let mut places = sql.as_bytes().windows(words.len());
+    places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
 }
 
 /// Whether `sql` holds a statement at all, and not blanks and comments alone.

@@ -97,14 +97,14 @@ fn what_sets_limits_is_known() {
         "set SESSION innodb_lock_wait_timeout = DEFAULT",
         "SELECT 1; SET LOCK_TIMEOUT = 1",
     ] {
-        assert!(sets_limits(MySql, sql), "{sql}");
+        assert!(sets_limits(MySql, sql, false), "{sql}");
     }
     for sql in [
         "SELECT max_time FROM a",
         "SET NAMES utf8mb4",
         "UPDATE a SET b_time = 1",
     ] {
-        assert!(!sets_limits(MySql, sql), "{sql}");
+        assert!(!sets_limits(MySql, sql, false), "{sql}");
     }
 }
 

@@ -32,6 +32,8 @@ mod of_one_kind {
     use std::sync::Arc;
 
     use sqlx::Executor as _;
+    use sqlx::encode::IsNull;
+    use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
     use steadfast::{Category, Error, Outcome, with_session};
 
     use crate::support::{mysql, postgres, private, sqlite};
@@ -110,6 +112,95 @@ mod of_one_kind {
             2,
             "the stale plans go with their connection"
         );
+    }
+
+    /// Its number stands in what the driver keeps with the connection.
+    #[tokio::test]
+    async fn postgres_a_type_that_was_made_anew_costs_one_connection() {
+        struct Mood;
+        impl sqlx::Type<sqlx::Postgres> for Mood {
+            fn type_info() -> PgTypeInfo {
+                PgTypeInfo::with_name("mood")
+            }
+        }
+        impl PgHasArrayType for Mood {
+            fn array_type_info() -> PgTypeInfo {
+                PgTypeInfo::array_of("mood")
+            }
+        }
+        impl sqlx::Encode<'_, sqlx::Postgres> for Mood {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut PgArgumentBuffer,
+            ) -> Result<IsNull, sqlx::error::BoxDynError> {
+                sqlx::Encode::<sqlx::Postgres>::encode("glad", buffer)
+            }
+        }
+        let place = postgres::Place::new().await;
+        let make = "CREATE TYPE mood AS ENUM ('glad'); CREATE TABLE people (feels mood)";
+        for (statement, category) in [
+            (
+                "SELECT 1 FROM people WHERE feels = ANY($1)",
+                Category::Programming,
+            ),
+            ("SELECT cardinality($1)", Category::Conflict),
+            ("SELECT DISTINCT $1", Category::Conflict),
+        ] {
+            place.plain.execute(make).await.unwrap();
+            let pool = place.pool(1).await;
+            let run = async || {
+                let query = sqlx::query(statement);
+                let query = if statement.contains("DISTINCT") {
+                    query.bind(Mood)
+                } else {
+                    query.bind(vec![Mood])
+                };
+                query.execute(&pool).await.map_err(Error::from)
+            };
+            sqlx::query("SELECT $1, $2")
+                .bind(Mood)
+                .bind(vec![Mood])
+                .execute(&pool)
+                .await
+                .unwrap();
+            place
+                .plain
+                .execute("DROP TABLE people; DROP TYPE mood")
+                .await
+                .unwrap();
+            place.plain.execute(make).await.unwrap();
+            let error = run().await.unwrap_err();
+            assert_eq!(error.category(), category, "{statement}: {error}");
+            assert_ne!(error.outcome(), Outcome::Unknown, "{statement}: {error}");
+            run().await.unwrap();
+            assert_eq!(pool.stats().opened, 2, "{statement}");
+            place
+                .plain
+                .execute("DROP TABLE people; DROP TYPE mood")
+                .await
+                .unwrap();
+        }
+    }
+
+    /// The server takes one statement at a time where it prepares: of this text it has run nothing.
+    #[tokio::test]
+    async fn mysql_a_prepared_text_of_several_statements_leaves_no_doubt() {
+        let place = mysql::Place::new().await;
+        let pool = place.pool(1).await;
+        let text = "INSERT INTO notes VALUES (1, ?); INSERT INTO notes VALUES (2, 'b')";
+        let error = Error::from(
+            sqlx::query(text)
+                .bind("a")
+                .execute(&pool)
+                .await
+                .unwrap_err(),
+        );
+        assert_eq!(
+            (error.code(), error.outcome()),
+            (Some("1064"), Outcome::NotSent),
+            "{error}"
+        );
+        assert_eq!(place.count("notes").await, 0);
     }
 
     async fn mysql_with_procedure(body: &str) -> mysql::Place {

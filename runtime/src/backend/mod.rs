@@ -95,6 +95,21 @@ pub struct Begin {
     pub(crate) owner: Option<Owner>,
 }
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl Begin {
+    /// Whether a function of an earlier session, which nobody has seen, may have changed what is asked for here: what
+    /// travels with BEGIN is then said again, for that costs no round trip.
+    pub(crate) fn limits_statements_anew(&self) -> bool {
+        self.access != Access::Autocommit
+            && (self.statement_timeout.is_some() || self.limit.is_some())
+    }
+
+    /// The same for waits.
+    pub(crate) fn limits_waits_anew(&self) -> bool {
+        self.access != Access::Autocommit && self.lock_timeout.is_some()
+    }
+}
+
 /// The call that a session belongs to.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(

@@ -222,10 +222,10 @@ impl Driver for Postgres {
         }
         // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with
         // it.
-        if !tag.statement_timeout.is(statement) {
+        if begin.limits_statements_anew() || !tag.statement_timeout.is(statement) {
             let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
         }
-        if !tag.lock_timeout.is(lock) {
+        if begin.limits_waits_anew() || !tag.lock_timeout.is(lock) {
             let _ = write!(sql, "; SET LOCAL lock_timeout = {lock}");
         }
         Cow::Owned(sql)

@@ -168,6 +168,11 @@ fn judge(answer: Answer<'_>) -> Verdict {
             ends: Ends::Connection,
             ..verdict
         },
+        // A mistake of the code, or an array type that was made anew: the next call asks for its number again.
+        "42809" if answer.routine == Some("make_scalar_array_op") => Verdict {
+            ends: Ends::Connection,
+            ..verdict
+        },
         // The server's own answer to a statement whose `$1` got no value; the connection is well.
         "08P01" if answer.routine == Some("exec_bind_message") && !answer.fatal => Verdict {
             category: Programming,
@@ -201,6 +206,7 @@ fn is_stale(answer: Answer<'_>) -> bool {
                 || answer.message.starts_with("cached plan must not change")
         }
         "26000" => answer.message.contains("sqlx_s_"),
+        "42704" => answer.routine == Some("lookup_type_cache"),
         "XX000" => answer.message.starts_with("cache lookup failed for type"),
         _ => false,
     }

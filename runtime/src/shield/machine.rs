@@ -16,7 +16,7 @@ use super::life::{Leftover, Life};
 use super::observe::{self, Observer, Text};
 use super::owned::{Control, Owned, drive};
 use super::parts::comes_in_parts;
-use super::scanner::{hides, says_anything, sets_limits};
+use super::scanner::{hides, may_set_limits, says_anything};
 use super::wire::{Carrier, Wire};
 use crate::backend::{Begin, Driver, Statement};
 use crate::error::{Ends, Outcome, Summary, verdict};
@@ -133,7 +133,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::runs_hidden(&mut wire.tag);
             self.life.statement_hides();
         }
-        if sets_limits(DB::DIALECT, statement.text(), statement.is_prepared())
+        if may_set_limits(DB::DIALECT, statement.text(), statement.is_prepared())
             && let Some(wire) = self.wire()
         {
             DB::forget_settings(&mut wire.tag);

@@ -9,7 +9,7 @@ use crate::backend::{Driver, Statement};
 pub(super) fn comes_in_parts<DB: Driver>(statement: &Statement<DB>) -> bool {
     let text = statement.text();
     commits_inside(DB::DIALECT, text)
-        || (!DB::TEXT_IS_TRANSACTION && holds_several(DB::DIALECT, text))
+        || (!DB::TEXT_IS_TRANSACTION && holds_several(DB::DIALECT, text, statement.is_prepared()))
 }
 
 /// Whether a statement is sure to want the lock of the one writer, where the database has one. Such a statement queues

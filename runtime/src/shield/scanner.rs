@@ -148,22 +148,43 @@ pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
         )
 }
 
-/// Whether `sql` may change the limits of statements and locks for the sessions behind it.
+/// Whether `sql` may change the limits of statements and locks for the sessions behind it. What a function does that is
+/// called by its name no text shows.
 #[inline]
-pub(crate) fn sets_limits(dialect: Dialect, sql: &str, prepared: bool) -> bool {
+pub(crate) fn may_set_limits(dialect: Dialect, sql: &str, prepared: bool) -> bool {
     if dialect == Dialect::Sqlite {
         return false;
     }
-    let first = Lexer::new(dialect, sql).token();
-    let may_set = matches!(first, Token::Word(Keyword::SET | Keyword::RESET));
     let several = !prepared && sql.as_bytes().contains(&b';');
-    (may_set || several) && ["_time", "reset"].iter().any(|words| mentions(sql, words))
+    let words: &[&str] = match Lexer::new(dialect, sql).token() {
+        _ if several => &["_time", "reset", "discard", "call", "do", "execute"],
+        Token::Word(Keyword::SET | Keyword::RESET) => &["_time", "reset"],
+        Token::Word(Keyword::CALL | Keyword::DISCARD | Keyword::DO | Keyword::EXECUTE) => {
+            return true;
+        }
+        _ => &[],
+    };
+    words.iter().any(|words| mentions(sql, words))
+        || (dialect == Dialect::Postgres && names_settings(sql))
 }
 
 /// Whether `words` stand anywhere in `sql`, in any case.
 fn mentions(sql: &str, words: &str) -> bool {
     let mut places = sql.as_bytes().windows(words.len());
     places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
+}
+
+/// Whether `sql` holds the name of the function or the view of `PostgreSQL` that set what `SET` does. Every statement is
+/// searched: the search for one byte is many times as fast as one for a text.
+fn names_settings(sql: &str) -> bool {
+    sql.match_indices('_').any(|(at, _)| {
+        ["set_config", "pg_settings"].iter().any(|name| {
+            let ahead = name.find('_').unwrap_or_default();
+            at.checked_sub(ahead)
+                .and_then(|start| sql.as_bytes().get(start..start + name.len()))
+                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        })
+    })
 }
 
 /// Whether `sql` holds a statement at all, and not blanks and comments alone.
@@ -174,8 +195,9 @@ pub(crate) fn says_anything(dialect: Dialect, sql: &str) -> bool {
 
 /// Whether `sql` holds more than one statement.
 #[inline]
-pub(crate) fn holds_several(dialect: Dialect, sql: &str) -> bool {
-    if !sql.as_bytes().contains(&b';') {
+pub(crate) fn holds_several(dialect: Dialect, sql: &str, prepared: bool) -> bool {
+    let alone = prepared && dialect != Dialect::Sqlite;
+    if alone || !sql.as_bytes().contains(&b';') {
         return false;
     }
     let scanner = Scanner {

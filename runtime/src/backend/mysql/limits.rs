@@ -37,6 +37,12 @@ impl Limits {
 
     /// What goes ahead of BEGIN to have the limits that it asks for.
     pub(super) fn set(&mut self, begin: &Begin, sql: &mut String) {
+        if begin.limits_statements_anew() {
+            self.statement.forget();
+        }
+        if begin.limits_waits_anew() {
+            self.lock.forget();
+        }
         let statement = self
             .statement
             .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));

@@ -164,8 +164,8 @@ pub(super) fn mysql(first: K, rest: &Lexer<'_>) -> Verdict {
         K::CHANGE if matches!(next(), Token::Word(K::MASTER | K::REPLICATION)) => {
             implicit("CHANGE")
         }
-        K::BACKUP if next() == Token::Word(K::LOCK) => refuse("BACKUP LOCK", Way::Lock),
-        K::BACKUP => implicit("BACKUP"),
+        K::BACKUP => refuse("BACKUP", Way::Lock),
+        K::HANDLER => refuse("HANDLER", Way::Lock),
         K::CLONE => implicit("CLONE"),
         // `label: LOOP`
         _ if rest.rest().first() == Some(&b':') => (None, Shape::Compound),

@@ -1,3 +1,4 @@
+mod limits;
 mod mysql;
 mod random;
 mod sqlite;

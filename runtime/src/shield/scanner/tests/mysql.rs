@@ -35,7 +35,6 @@ const COMMITS: &[(&str, &str)] = &[
     ("STOP SLAVE", "STOP"),
     ("CHANGE MASTER TO a = 1", "CHANGE"),
     ("CHANGE REPLICATION SOURCE TO a = 1", "CHANGE"),
-    ("BACKUP STAGE START", "BACKUP"),
     ("CLONE LOCAL DATA DIRECTORY 'a'", "CLONE"),
     ("SET PASSWORD = 'a'", "SET PASSWORD"),
     ("SET DEFAULT ROLE a", "SET DEFAULT ROLE"),
@@ -81,6 +80,8 @@ fn locks_of_tables_are_refused_outside_of_a_transaction_too() {
         "FLUSH NO_WRITE_TO_BINLOG TABLES WITH READ LOCK",
         "FLUSH TABLES a, b FOR EXPORT",
         "BACKUP LOCK a",
+        "BACKUP STAGE START",
+        "HANDLER a OPEN",
     ] {
         for prepared in [true, false] {
             assert!(scan_autocommit(MySql, sql, prepared).is_some(), "{sql}");
@@ -88,24 +89,6 @@ fn locks_of_tables_are_refused_outside_of_a_transaction_too() {
         }
     }
     assert!(scan_autocommit(MySql, "FLUSH TABLES a", true).is_none());
-}
-
-#[test]
-fn what_sets_limits_is_known() {
-    for sql in [
-        "SET max_statement_time = 0",
-        "set SESSION innodb_lock_wait_timeout = DEFAULT",
-        "SELECT 1; SET LOCK_TIMEOUT = 1",
-    ] {
-        assert!(sets_limits(MySql, sql, false), "{sql}");
-    }
-    for sql in [
-        "SELECT max_time FROM a",
-        "SET NAMES utf8mb4",
-        "UPDATE a SET b_time = 1",
-    ] {
-        assert!(!sets_limits(MySql, sql, false), "{sql}");
-    }
 }
 
 /// What they run is decided by a setting.

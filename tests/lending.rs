@@ -13,3 +13,4 @@ mod remains;
 mod round_trips;
 mod sqlx_counts;
 mod styles;
+mod undone;

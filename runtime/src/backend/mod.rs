@@ -318,15 +318,17 @@ pub trait Driver: Database + Sized {
     }
 
     /// Proves that question and answer are in step, where an unwatched statement that was dropped may have changed
-    /// that. In a `bare` transaction, which has no savepoint but those of `begin`, it may prove too that this is ours
-    /// still; [`is_ours`](Self::is_ours) tells.
+    /// that. Where the savepoint around what was lent is the innermost of ours (without
+    /// [`LENDS_IN_SAVEPOINT`](Self::LENDS_IN_SAVEPOINT) that of `begin`) it is set anew: what the borrower has left inside
+    /// is gone, and the transaction may be proven to be ours still, which [`is_ours`](Self::is_ours) tells. `Ok(Some(_))`
+    /// says that it is not.
     fn resync<'c>(
         connection: &'c mut Self::Connection,
         tag: &'c mut Self::Tag,
-        bare: bool,
-    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
-        let _ = (connection, tag, bare);
-        Box::pin(std::future::ready(Ok(())))
+        renews: bool,
+    ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>> {
+        let _ = (connection, tag, renews);
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// Whether it is proven that nobody has ended the transaction, whatever has run unseen before.

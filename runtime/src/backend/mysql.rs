@@ -170,21 +170,23 @@ impl Driver for MySql {
     fn resync<'c>(
         connection: &'c mut MySqlConnection,
         tag: &'c mut MySqlTag,
-        bare: bool,
-    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        renews: bool,
+    ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>> {
         Box::pin(async move {
-            if !bare {
-                return resync(connection, "").await;
+            if !renews {
+                return resync(connection, "").await.map(|()| None);
             }
             // To release a savepoint releases those behind it, so nobody may have one.
             let ours = "RELEASE SAVEPOINT steadfast; SAVEPOINT steadfast; ";
             match resync(connection, ours).await {
                 Ok(()) => {
                     tag.hidden = Hidden::Proven;
-                    Ok(())
+                    Ok(None)
                 }
                 // The end of the session will tell of it.
-                Err(error) if Self::transaction_gone(&error) => resync(connection, "").await,
+                Err(error) if Self::transaction_gone(&error) => {
+                    resync(connection, "").await.map(|()| None)
+                }
                 Err(error) => Err(error),
             }
         })

@@ -149,7 +149,7 @@ impl Driver for Postgres {
                 connection.execute("ROLLBACK").await?;
             }
             if thorough && tag.lent {
-                resync(connection).await?;
+                resync(connection, "").await?;
             }
             Ok(())
         })
@@ -158,9 +158,23 @@ impl Driver for Postgres {
     fn resync<'c>(
         connection: &'c mut PgConnection,
         _tag: &'c mut PgTag,
-        _bare: bool,
-    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
-        Box::pin(resync(connection))
+        renews: bool,
+    ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>> {
+        Box::pin(async move {
+            if !renews {
+                return resync(connection, "").await.map(|()| None);
+            }
+            // Those that sqlx has rolled back to are there still, under names that it uses again.
+            let renewed = "RELEASE SAVEPOINT steadfast_lent; SAVEPOINT steadfast_lent; ";
+            match resync(connection, renewed).await {
+                Ok(()) => Ok(None),
+                // Another transaction, if there is one, has failed by that.
+                Err(error) if Self::transaction_gone(&error) => {
+                    resync(connection, "").await.map(|()| Some(error))
+                }
+                Err(error) => Err(error),
+            }
+        })
     }
 
     fn scrub<'c>(
@@ -294,11 +308,11 @@ impl Driver for Postgres {
     }
 }
 
-/// Sends a question that no other answer fits.
-async fn resync(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Sends a question that no other answer fits, behind what is `ahead` of it.
+async fn resync(connection: &mut PgConnection, ahead: &str) -> Result<(), sqlx::Error> {
     // sqlx does not count the answers of a COPY that nobody has read to its end.
     let nonce = format!("n{:032x}", fastrand::u128(..));
-    let question = sqlx::AssertSqlSafe(format!("SELECT '{nonce}'"));
+    let question = sqlx::AssertSqlSafe(format!("{ahead}SELECT '{nonce}'"));
     let is_answer = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
         Ok(row) => row.try_get::<String, _>(0)? == nonce,
         // It answers nothing but mistakes.

@@ -53,6 +53,8 @@ pub(crate) struct Entry {
     attempt: AtomicU32,
     stage: AtomicU8,
     ended: Mutex<(Option<Outcome>, Option<Category>)>,
+    /// Whether an attempt ahead of the latest may be there.
+    in_doubt: AtomicBool,
     answered: AtomicBool,
     panicked: AtomicBool,
     nested: bool,
@@ -71,6 +73,7 @@ impl Entry {
             attempt: AtomicU32::new(0),
             stage: AtomicU8::new(0),
             ended: Mutex::new((None, None)),
+            in_doubt: AtomicBool::new(false),
             answered: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             nested,
@@ -89,7 +92,10 @@ impl Entry {
 
     pub(crate) fn next_attempt(&self) {
         self.attempt.fetch_add(1, Ordering::Relaxed);
-        self.ended(None);
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.0.take() == Some(Outcome::Unknown) {
+            self.in_doubt.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn reached(&self, stage: SessionStage) {
@@ -136,7 +142,11 @@ impl Drop for Entry {
         let cancelled = !*self.answered.get_mut();
         let panicked = *self.panicked.get_mut();
         let attempts = *self.attempt.get_mut();
-        let outcome = outcome.unwrap_or(Outcome::NotSent);
+        let outcome = match outcome.unwrap_or(Outcome::NotSent) {
+            Outcome::Committed => Outcome::Committed,
+            _ if *self.in_doubt.get_mut() => Outcome::Unknown,
+            outcome => outcome,
+        };
         self.operation.record_ended(
             outcome,
             self.nested,

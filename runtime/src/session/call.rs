@@ -55,6 +55,8 @@ pub(super) struct State {
     pub(super) retrying: Option<Box<Retrying>>,
     /// What the session of the latest attempt ended in.
     pub(super) outcome: Option<Outcome>,
+    /// What its error said of itself, be it of another call's session.
+    said: Option<Outcome>,
     pub(super) refused: Option<Error>,
 }
 
@@ -84,6 +86,7 @@ impl<'s, DB: Backend> Call<'s, DB> {
             deadline,
             retrying: None,
             outcome: None,
+            said: None,
             refused: None,
         };
         Self { origin, state }
@@ -145,14 +148,16 @@ impl<'s, DB: Backend> Call<'s, DB> {
 
 impl State {
     /// Adds what the body could not know to the error that it returned. The operation that failed first stays
-    /// named, and what is in doubt for either of them stays so.
-    pub(super) fn tell<E: Classify>(&self, mut error: E) -> E {
+    /// named, and what is in doubt for either of them stays so; the outcome is this call's.
+    pub(super) fn tell<E: Classify>(&mut self, mut error: E) -> E {
+        self.said = None;
         if let Some(inner) = error.session_error_mut() {
+            self.said = Some(inner.outcome());
             if inner.operation().is_none() {
                 inner.set_operation(self.entry.operation.name());
             }
             if let Some(outcome) = self.outcome
-                && (outcome == Outcome::Unknown || inner.outcome() == Outcome::NotSent)
+                && inner.outcome() != Outcome::Unknown
             {
                 inner.set_outcome(outcome);
             }
@@ -171,18 +176,16 @@ impl State {
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
     pub(super) fn pause_after<E: Classify>(&mut self, error: &mut E) -> Option<Duration> {
         let retrying = self.retrying.as_mut()?;
-        let failure = retrying.note(error).in_session(self.outcome);
+        let failure = retrying
+            .note(error)
+            .in_session(self.outcome)
+            .in_session(self.said);
         let pause = retrying.pause_after(&failure, self.deadline);
         if pause.is_some() {
             self.entry.operation.record_retried(failure.category());
             return pause;
         }
         retrying.give_up(error);
-        let own = error.session_error_mut();
-        if own.is_some_and(|own| own.outcome() == Outcome::Unknown) {
-            // An attempt ahead of the last may be in doubt.
-            self.entry.ended(Some(Outcome::Unknown));
-        }
         None
     }
 

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use sqlx::Database;
+use sqlx::{Connection as _, Database};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::backend::Driver;
@@ -45,4 +45,21 @@ pub(super) async fn begin<DB: Driver>(
 ) -> Result<(), sqlx::Error> {
     let batch = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(batch));
     <DB as Database>::TransactionManager::begin(connection, Some(batch)).await
+}
+
+/// Whether the last that a borrower did was to drop a transaction: sqlx has written its rollback, and sends it with what
+/// comes next.
+pub(super) fn undoes<DB: Driver>(connection: &DB::Connection) -> bool {
+    connection.should_flush()
+}
+
+/// Sends that rollback again.
+pub(super) async fn undo_again<DB: Driver>(
+    connection: &mut DB::Connection,
+) -> Result<(), sqlx::Error> {
+    let rollback = match depth::<DB>(connection) {
+        0 => "ROLLBACK".into(),
+        depth => format!("ROLLBACK TO SAVEPOINT _sqlx_savepoint_{depth}").into(),
+    };
+    DB::batch(connection, rollback).await
 }

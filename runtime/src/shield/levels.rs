@@ -132,9 +132,24 @@ impl Levels {
             && self.savepoints.iter().all(|level| !level.opened)
     }
 
-    /// Whether a connection that is lent now is inside of a savepoint of ours.
-    pub(super) fn lends(&self) -> bool {
+    /// Whether a connection has been lent inside of a savepoint of ours that is there still.
+    fn lends(&self) -> bool {
         self.lent_at.is_some()
+    }
+
+    /// Whether a connection that is lent now is inside of such a savepoint of its own level, with none of ours between.
+    pub(super) fn lends_here(&self) -> bool {
+        self.lent_at == Some(self.depth()) && self.is_lent_innermost()
+    }
+
+    /// Whether none of ours is inside of that savepoint, so that it can be set anew.
+    pub(super) fn is_lent_innermost(&self) -> bool {
+        let Some(inside) = self.lent_at.and_then(|depth| self.savepoints.get(depth..)) else {
+            return false;
+        };
+        self.rollback_to.is_none()
+            && self.release.is_none()
+            && inside.iter().all(|level| !level.opened)
     }
 
     /// That savepoint is sent.

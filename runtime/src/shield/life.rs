@@ -36,6 +36,8 @@ struct Kind {
 pub(crate) struct Life {
     state: State,
     flight: Flight,
+    /// Whether the statement in flight may fail with a part of its work done.
+    in_parts: bool,
     /// Whether some statement was not read to its end, so that its last word is not known.
     unseen: bool,
     kind: Kind,
@@ -53,6 +55,7 @@ impl Life {
         Self {
             state: State::Unopened,
             flight: Flight::Yielded,
+            in_parts: false,
             unseen: false,
             kind: Kind {
                 in_transaction,
@@ -180,9 +183,11 @@ impl Life {
 
     // --- user statements
 
-    pub(crate) fn statement_sent(&mut self) {
+    /// One that comes `in_parts` may leave some of them where it fails.
+    pub(crate) fn statement_sent(&mut self, in_parts: bool) {
         self.become_(State::InStatement);
         self.flight = Flight::Pending;
+        self.in_parts = in_parts;
         self.levels.run();
     }
 
@@ -203,7 +208,7 @@ impl Life {
 
     /// The connection is lent: until the session is used again, somebody else's statements run on it.
     pub(crate) fn lent(&mut self) {
-        self.statement_sent();
+        self.statement_sent(true);
         self.flight = Flight::Unwatched;
     }
 
@@ -281,11 +286,20 @@ impl Life {
         self.become_(State::Recovering);
     }
 
-    /// `leftover` is what the unread rest of the statement said.
-    pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>) {
-        self.statement_answered();
-        if let Some((ends, error)) = leftover {
-            self.suffer(ends, || error);
+    /// `leftover` is what the unread rest of the statement said, and whether that leaves a doubt.
+    pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>, in_doubt: bool) {
+        let unseen = self.flight == Flight::Unwatched;
+        match leftover {
+            None if !unseen => self.statement_answered(),
+            leftover => {
+                self.become_(State::Active);
+                if self.commits_by_itself() && (in_doubt || self.in_parts) {
+                    self.fate = Some(Outcome::Unknown);
+                }
+                if let Some((ends, error)) = leftover {
+                    self.suffer(ends, || error);
+                }
+            }
         }
     }
 
@@ -330,9 +344,14 @@ impl Life {
         self.levels.batch_sent();
     }
 
-    /// Whether what is lent now is inside of a savepoint of ours.
-    pub(crate) fn lends(&self) -> bool {
-        self.levels.lends()
+    /// See [`Levels::lends_here`].
+    pub(crate) fn lends_here(&self) -> bool {
+        self.levels.lends_here()
+    }
+
+    /// See [`Levels::is_lent_innermost`].
+    pub(crate) fn is_lent_innermost(&self) -> bool {
+        self.levels.is_lent_innermost()
     }
 
     /// See [`Levels::witness`].

@@ -38,6 +38,8 @@ pub(crate) struct Machine<DB: Driver, L> {
     lent: Option<usize>,
     /// Somebody has done what nobody watched.
     was_lent: bool,
+    /// The rollback has found that somebody had ended our transaction, or begun one.
+    was_meddled_with: bool,
     /// COMMIT was refused ahead of its proof.
     is_unproven: bool,
     /// A token for the ledger goes ahead of COMMIT.
@@ -54,6 +56,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             place: Place::Nowhere,
             lent: None,
             was_lent: false,
+            was_meddled_with: false,
             is_unproven: false,
             is_noted: false,
             patience,
@@ -197,10 +200,16 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 self.life.mark_failed(Summary::of(error));
             }
             (Control::Recover, Ok(leftover)) => {
+                let in_doubt = leftover.as_ref().is_some_and(|error| {
+                    verdict(error).leaves_doubt()
+                        || self
+                            .wire()
+                            .is_some_and(|wire| DB::kept_a_part(&wire.tag, error))
+                });
                 let leftover = leftover
                     .as_ref()
                     .map(|error| (verdict(error).ends, Summary::of(error)));
-                self.life.recovered(leftover);
+                self.life.recovered(leftover, in_doubt);
                 if self.wire().is_some_and(|wire| DB::is_ours(&wire.tag)) {
                     self.life.proven_ours();
                 }
@@ -208,7 +217,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             (Control::Recover, Err(error)) => {
                 self.life
-                    .recovered(Some((Ends::Connection, Summary::of(error))));
+                    .recovered(Some((Ends::Connection, Summary::of(error))), true);
             }
             (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
             (Control::Commit, Err(error)) => {
@@ -266,8 +275,13 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if leftover != Leftover::Nothing && self.life.doom().is_none() {
             self.life.recovering();
             let patience = self.patience;
-            let bare = self.life.in_transaction() && self.life.is_bare();
-            self.send(|carrier| Owned::recover(carrier, leftover, bare, patience));
+            let renews = self.life.in_transaction()
+                && if DB::LENDS_IN_SAVEPOINT {
+                    self.life.is_lent_innermost()
+                } else {
+                    self.life.is_bare()
+                };
+            self.send(|carrier| Owned::recover(carrier, leftover, renews, patience));
             self.control().await?;
         }
         Ok(())
@@ -286,7 +300,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             return self.control().await;
         }
-        let in_savepoint = self.life.lends() || !DB::LENDS_IN_SAVEPOINT;
+        let in_savepoint = self.life.lends_here() || !DB::LENDS_IN_SAVEPOINT;
         let marks_lent = lent && !(is_counted && in_savepoint);
         let Some(batch) = self.life.prelude(marks_lent) else {
             return Ok(());
@@ -302,6 +316,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// Whether a part of the work may have been committed already, behind our back.
     pub(crate) fn hides(&self) -> bool {
         self.was_lent || self.life.once_undone() == Outcome::Unknown
+    }
+
+    /// Whether somebody is known to have ended our transaction, or to have begun one.
+    pub(crate) fn was_meddled_with(&self) -> bool {
+        self.was_meddled_with
     }
 
     /// Whether the ledger can tell what became of a COMMIT.

@@ -53,7 +53,7 @@ pub(super) struct Text {
 
 impl<'s, DB: Driver> Observer<'s, DB> {
     pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span, text: Text) -> Self {
-        life.statement_sent();
+        life.statement_sent(text.in_parts);
         DB::starts(tag);
         Self {
             life,

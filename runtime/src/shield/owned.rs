@@ -18,9 +18,10 @@ use super::alarm::{timeout, timeout_at};
 use super::busy::Busy;
 use super::levels::LENT;
 use super::life::Leftover;
-use super::wire::Carrier;
+use super::wire::{Carrier, Wire};
 use super::{lending, reaper};
 use crate::backend::{Begin, BoxFuture, Driver};
+use crate::error::{Ends, verdict};
 
 /// Which control statement is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,11 +158,11 @@ impl<L: 'static> Owned<L> {
     }
 
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
-    /// what was sent, the connection is proven to be in step, and in a `bare` transaction this one to be ours.
+    /// what was sent, the connection is proven to be in step; for `renews` see [`Driver::resync`].
     pub(crate) fn recover<DB: Driver>(
         mut carrier: L,
         leftover: Leftover,
-        bare: bool,
+        renews: bool,
         patience: Duration,
     ) -> Self
     where
@@ -174,15 +175,8 @@ impl<L: 'static> Owned<L> {
                 Leftover::Nothing | Leftover::Unread => {
                     timeout(patience, DB::drain(&mut wire.connection, &wire.tag)).await
                 }
-                Leftover::Running => Ok(reaper::stop::<DB>(wire).await),
-                Leftover::Unwatched => {
-                    let unwatched = async {
-                        let leftover = reaper::stop::<DB>(wire).await?;
-                        DB::resync(&mut wire.connection, &mut wire.tag, bare).await?;
-                        Ok(leftover)
-                    };
-                    timeout(patience, unwatched).await
-                }
+                Leftover::Running => Ok(reaper::stop::<DB>(wire).await.map(|rest| rest.error)),
+                Leftover::Unwatched => timeout(patience, take_back::<DB>(wire, renews)).await,
             };
             Answer::of::<DB, _>(carrier, answer)
         });
@@ -287,10 +281,29 @@ impl<L> Answer<L> {
     }
 }
 
+/// Ends whatever the borrower of the connection has left on it.
+async fn take_back<DB: Driver>(
+    wire: &mut Wire<DB>,
+    renews: bool,
+) -> Result<Option<sqlx::Error>, sqlx::Error> {
+    let undoes = lending::undoes::<DB>(&wire.connection);
+    let mut rest = reaper::stop::<DB>(wire).await?;
+    if undoes && rest.was_cancelled {
+        // The cancel may have hit the rollback, which has to be: sent twice it does no more than once.
+        match lending::undo_again::<DB>(&mut wire.connection).await {
+            Ok(()) => rest.error = None,
+            Err(error) if verdict(&error).ends == Ends::Connection => return Err(error),
+            Err(error) => rest.error = rest.error.or(Some(error)),
+        }
+    }
+    let gone = DB::resync(&mut wire.connection, &mut wire.tag, renews).await?;
+    Ok(rest.error.or(gone))
+}
+
 /// Sends a batch on a drained connection: sqlx hands an error that an earlier statement left on the wire to
 /// the next one, and does not send that one at all.
 async fn quiet_batch<DB: Driver>(
-    wire: &mut super::wire::Wire<DB>,
+    wire: &mut Wire<DB>,
     batch: Cow<'static, str>,
 ) -> Result<(), sqlx::Error> {
     if DB::LEAVES_ERRORS
@@ -303,7 +316,7 @@ async fn quiet_batch<DB: Driver>(
 
 /// The same; sqlx counts what it begins as a transaction where the connection is `lent` behind it.
 async fn nested_batch<DB: Driver>(
-    wire: &mut super::wire::Wire<DB>,
+    wire: &mut Wire<DB>,
     batch: Cow<'static, str>,
     lent: bool,
 ) -> Result<(), sqlx::Error> {

@@ -135,28 +135,33 @@ fn note(result: &Result<(), sqlx::Error>) -> bool {
     result.is_ok()
 }
 
+/// What was read of a statement that was dropped.
+pub(super) struct Rest {
+    /// Its own error.
+    pub(super) error: Option<sqlx::Error>,
+    pub(super) was_cancelled: bool,
+}
+
 /// Stops a statement that was dropped while it ran, and reads its rest, so that the session can go on.
-/// `Ok(Some(_))` is the statement's own error.
-pub(super) async fn stop<DB: Driver>(
-    wire: &mut Wire<DB>,
-) -> Result<Option<sqlx::Error>, sqlx::Error> {
+pub(super) async fn stop<DB: Driver>(wire: &mut Wire<DB>) -> Result<Rest, sqlx::Error> {
     stop_by(wire, Instant::now() + LADDER).await
 }
 
-async fn stop_by<DB: Driver>(
-    wire: &mut Wire<DB>,
-    until: Instant,
-) -> Result<Option<sqlx::Error>, sqlx::Error> {
+async fn stop_by<DB: Driver>(wire: &mut Wire<DB>, until: Instant) -> Result<Rest, sqlx::Error> {
     let Wire {
         connection,
         tag,
         line,
         ..
     } = wire;
-    let leftover = {
+    let error = {
         let mut drain = DB::drain(connection, tag);
         if let Ok(result) = timeout(GRACE, &mut drain).await {
-            return result;
+            let was_cancelled = false;
+            return result.map(|error| Rest {
+                error,
+                was_cancelled,
+            });
         }
         let (ended, cancelled) =
             tokio::join!(timeout_at(until, &mut drain), cancel::<DB>(tag, line));
@@ -167,7 +172,10 @@ async fn stop_by<DB: Driver>(
     };
     // The flag of a cancel that came too late must not stop what comes next.
     match timeout_at(until, DB::drain(connection, tag)).await {
-        Ok(result) => result.map(|_| leftover),
+        Ok(result) => result.map(|_| Rest {
+            error,
+            was_cancelled: true,
+        }),
         Err(_elapsed) => Err(not_stopped()),
     }
 }

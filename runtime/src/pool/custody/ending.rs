@@ -52,7 +52,8 @@ impl<DB: Backend> Custody<DB> {
         if !self.machine.life.in_transaction() {
             self.kept = true;
             return match self.end_answered().await {
-                Outcome::Unknown => Err(left_open()),
+                Outcome::Unknown if self.machine.was_meddled_with() => Err(left_open()),
+                Outcome::Unknown => Err(self.overdue(lost_at_end())),
                 outcome => Ok(outcome),
             };
         }
@@ -69,9 +70,19 @@ impl<DB: Backend> Custody<DB> {
         match self.machine.commit(note, busy_until, patience, limit).await {
             Committed::Done => Ok(self.finish().await),
             Committed::Failed {
+                unproven: true,
+                source,
+                outcome,
+                ..
+            } => {
+                self.entry.ended(Some(outcome));
+                Err(self.overdue(self.commit_failed(source, outcome)))
+            }
+            Committed::Failed {
                 gone: true,
                 source,
                 outcome,
+                ..
             } => {
                 self.finish().await;
                 Err(transaction_ended(Phase::Commit)
@@ -272,6 +283,15 @@ fn left_open() -> Error {
         "the statement left a transaction open or `autocommit` off, and what it had not committed was rolled back",
     )
     .with_help("call such a procedure inside a session, or have it commit")
+    .with_outcome(Outcome::Unknown)
+}
+
+fn lost_at_end() -> Error {
+    Error::new(
+        Category::Connection,
+        Phase::Commit,
+        "the connection was lost before it was certain that nothing was left open on it",
+    )
     .with_outcome(Outcome::Unknown)
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Committed {
         source: sqlx::Error,
         outcome: Outcome,
         gone: bool,
+        /// The caller's limit passed before the rollback behind it was answered, which goes on.
+        unproven: bool,
     },
     /// The caller's limit passed before the answer came; the COMMIT goes on.
     Unanswered,
@@ -30,7 +32,8 @@ pub(crate) enum Committed {
 
 impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// Sends COMMIT, behind a `note` where it is to be found again, and waits until `limit` for its answer; the COMMIT
-    /// itself is given up after `patience`. A refused one is followed by a rollback that proves the connection.
+    /// itself is given up after `patience`. A refused one is followed by a rollback that proves the connection, for which
+    /// nobody waits beyond `limit` either.
     pub(crate) async fn commit(
         &mut self,
         note: Option<String>,
@@ -48,12 +51,12 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             Ok(Ok(())) => Committed::Done,
             Ok(Err(source)) => {
                 let gone = DB::transaction_gone(&source);
-                self.roll_back().await;
-                let outcome = self.life.outcome().unwrap_or(Outcome::Unknown);
+                let unproven = timeout_at(limit, self.roll_back()).await.is_err();
                 Committed::Failed {
                     source,
-                    outcome,
+                    outcome: self.life.outcome_by_now(),
                     gone,
+                    unproven,
                 }
             }
         }

@@ -82,6 +82,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::forget_settings(&mut wire.tag);
         }
         if meddled {
+            self.was_meddled_with = true;
             self.life.fated(if by_hand {
                 Outcome::RolledBack
             } else {

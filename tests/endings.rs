@@ -15,4 +15,5 @@ mod rollback_only;
 mod runtimes;
 mod servers;
 mod shutdowns;
+mod stands;
 mod unanswered;

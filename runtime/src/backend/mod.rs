@@ -347,6 +347,11 @@ pub trait Driver: Database + Sized {
         false
     }
 
+    /// Whether a statement that was dropped in autocommit has been applied, where its rest told no error.
+    fn was_applied(_tag: &Self::Tag, _in_parts: bool) -> Option<bool> {
+        Some(true)
+    }
+
     /// Settings of the connection are in doubt: the next `begin` sends them all.
     fn forget_settings(_tag: &mut Self::Tag) {}
 

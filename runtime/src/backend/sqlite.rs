@@ -289,6 +289,14 @@ impl Driver for Sqlite {
         primary_code(error) == Some(19) && tag.flags.committed.load(Ordering::Acquire)
     }
 
+    fn was_applied(tag: &SqliteTag, in_parts: bool) -> Option<bool> {
+        // The rest of what was dropped tells nothing; the hook has seen whether something was committed.
+        match tag.flags.committed.load(Ordering::Acquire) {
+            true if in_parts => None,
+            committed => Some(committed),
+        }
+    }
+
     fn starts(tag: &SqliteTag) {
         tag.flags.committed.store(false, Ordering::Release);
         if tag.statement_timeout.is_some() {

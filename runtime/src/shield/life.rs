@@ -183,7 +183,6 @@ impl Life {
 
     // --- user statements
 
-    /// One that comes `in_parts` may leave some of them where it fails.
     pub(crate) fn statement_sent(&mut self, in_parts: bool) {
         self.become_(State::InStatement);
         self.flight = Flight::Pending;
@@ -286,20 +285,25 @@ impl Life {
         self.become_(State::Recovering);
     }
 
-    /// `leftover` is what the unread rest of the statement said, and whether that leaves a doubt.
-    pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>, in_doubt: bool) {
-        let unseen = self.flight == Flight::Unwatched;
-        match leftover {
-            None if !unseen => self.statement_answered(),
-            leftover => {
-                self.become_(State::Active);
-                if self.commits_by_itself() && (in_doubt || self.in_parts) {
-                    self.fate = Some(Outcome::Unknown);
+    /// Whether the statement in flight may fail with a part of its work done.
+    pub(crate) fn comes_in_parts(&self) -> bool {
+        self.in_parts
+    }
+
+    /// `leftover` is what the unread rest of the statement said; whether it was `applied` nobody may know.
+    pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>, applied: Option<bool>) {
+        self.become_(State::Active);
+        if self.commits_by_itself() {
+            match applied.filter(|_| self.flight != Flight::Unwatched) {
+                None => self.fate = Some(Outcome::Unknown),
+                Some(true) => {
+                    self.fate.get_or_insert(Outcome::Committed);
                 }
-                if let Some((ends, error)) = leftover {
-                    self.suffer(ends, || error);
-                }
+                Some(false) => {}
             }
+        }
+        if let Some((ends, error)) = leftover {
+            self.suffer(ends, || error);
         }
     }
 

@@ -148,6 +148,17 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.watched(observe::span::<DB>(statement.text()), text)
     }
 
+    /// Whether a statement that was dropped in autocommit has been applied, as far as its `leftover` tells.
+    fn was_applied(&mut self, leftover: Option<&sqlx::Error>) -> Option<bool> {
+        let in_parts = self.life.comes_in_parts();
+        let tag = &self.wire()?.tag;
+        match leftover {
+            None => DB::was_applied(tag, in_parts),
+            Some(error) if verdict(error).leaves_doubt() || DB::kept_a_part(tag, error) => None,
+            Some(_) => (!in_parts).then_some(false),
+        }
+    }
+
     /// Whether what has failed in autocommit may have left a part of its work.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.life.once_undone() == Outcome::Unknown
@@ -200,16 +211,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 self.life.mark_failed(Summary::of(error));
             }
             (Control::Recover, Ok(leftover)) => {
-                let in_doubt = leftover.as_ref().is_some_and(|error| {
-                    verdict(error).leaves_doubt()
-                        || self
-                            .wire()
-                            .is_some_and(|wire| DB::kept_a_part(&wire.tag, error))
-                });
+                let applied = self.was_applied(leftover.as_ref());
                 let leftover = leftover
                     .as_ref()
                     .map(|error| (verdict(error).ends, Summary::of(error)));
-                self.life.recovered(leftover, in_doubt);
+                self.life.recovered(leftover, applied);
                 if self.wire().is_some_and(|wire| DB::is_ours(&wire.tag)) {
                     self.life.proven_ours();
                 }
@@ -217,7 +223,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             (Control::Recover, Err(error)) => {
                 self.life
-                    .recovered(Some((Ends::Connection, Summary::of(error))), true);
+                    .recovered(Some((Ends::Connection, Summary::of(error))), None);
             }
             (Control::Commit, Ok(_)) => self.life.done(Outcome::Committed),
             (Control::Commit, Err(error)) => {

@@ -29,6 +29,16 @@ enum Place<L> {
     Away(Owned<L>),
 }
 
+/// What somebody has done whom nobody watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unwatched {
+    Nothing,
+    /// The connection was lent.
+    Something,
+    /// The rollback has found that our transaction was ended, or another begun.
+    Meddling,
+}
+
 /// A session's life and its connection. Every transition of [`Life`] that needs the wire happens here, and
 /// happens whoever polls: the owner, an outer session, or the reaper.
 pub(crate) struct Machine<DB: Driver, L> {
@@ -36,10 +46,7 @@ pub(crate) struct Machine<DB: Driver, L> {
     place: Place<L>,
     /// What sqlx counted on the connection when it was lent.
     lent: Option<usize>,
-    /// Somebody has done what nobody watched.
-    was_lent: bool,
-    /// The rollback has found that somebody had ended our transaction, or begun one.
-    was_meddled_with: bool,
+    unwatched: Unwatched,
     /// COMMIT was refused ahead of its proof.
     is_unproven: bool,
     /// A token for the ledger goes ahead of COMMIT.
@@ -55,8 +62,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             life: Life::new(in_transaction, DB::DROP_DOOMS_SESSION),
             place: Place::Nowhere,
             lent: None,
-            was_lent: false,
-            was_meddled_with: false,
+            unwatched: Unwatched::Nothing,
             is_unproven: false,
             is_noted: false,
             patience,
@@ -321,12 +327,12 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Whether a part of the work may have been committed already, behind our back.
     pub(crate) fn hides(&self) -> bool {
-        self.was_lent || self.life.once_undone() == Outcome::Unknown
+        self.unwatched != Unwatched::Nothing || self.life.once_undone() == Outcome::Unknown
     }
 
     /// Whether somebody is known to have ended our transaction, or to have begun one.
     pub(crate) fn was_meddled_with(&self) -> bool {
-        self.was_meddled_with
+        self.unwatched == Unwatched::Meddling
     }
 
     /// Whether the ledger can tell what became of a COMMIT.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Machine, Place};
+use super::{Machine, Place, Unwatched};
 use crate::backend::Driver;
 use crate::error::{AtCommit, Outcome, verdict};
 use crate::ledger::Trouble;
@@ -95,7 +95,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// Whether the end of a session in autocommit must be proven.
     pub(crate) fn may_be_open(&mut self) -> bool {
-        self.was_lent || self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
+        self.unwatched != Unwatched::Nothing
+            || self.wire().is_some_and(|wire| DB::may_be_open(&wire.tag))
     }
 
     /// The same where a statement may have left a transaction open: one that has is rolled back, and what it did

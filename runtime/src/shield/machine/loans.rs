@@ -1,6 +1,6 @@
 //! The connection in the hands of somebody who knows nothing of the session, and what is thought of it afterwards.
 
-use super::{Machine, Place};
+use super::{Machine, Place, Unwatched};
 use crate::backend::{Driver, Suspicion};
 use crate::error::{Outcome, Summary};
 use crate::shield::lending;
@@ -16,7 +16,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let wire = carrier.wire();
         self.life.lent();
         self.lent = Some(lending::depth::<DB>(&wire.connection));
-        self.was_lent = true;
+        self.unwatched = Unwatched::Something;
         DB::lends(&mut wire.tag);
         if DB::LENDS_IN_SAVEPOINT || DB::may_be_open(&wire.tag) {
             // Words that nobody has seen may end the transaction.
@@ -61,7 +61,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
         let suspicion = match self.life.witness() {
             Some(savepoint) => Some(Suspicion::Ended { savepoint }),
-            None if self.was_lent && !self.life.in_transaction() => Some(Suspicion::Opened),
+            None if self.unwatched != Unwatched::Nothing && !self.life.in_transaction() => {
+                Some(Suspicion::Opened)
+            }
             None => None,
         };
         if let Some(wire) = self.wire() {
@@ -72,7 +74,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// What that rollback has found.
     pub(super) fn see_meddling(&mut self, meddled: bool) {
         let by_hand = self.life.is_by_hand();
-        let in_autocommit = self.was_lent && !self.life.in_transaction();
+        let in_autocommit = self.unwatched != Unwatched::Nothing && !self.life.in_transaction();
         // What was set on a lent connection a rollback has undone only where it was inside of our transaction. One that
         // was lent by hand is scrubbed.
         if (meddled || in_autocommit)
@@ -82,7 +84,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             DB::forget_settings(&mut wire.tag);
         }
         if meddled {
-            self.was_meddled_with = true;
+            self.unwatched = Unwatched::Meddling;
             self.life.fated(if by_hand {
                 Outcome::RolledBack
             } else {

@@ -3,8 +3,6 @@
 mod ending;
 mod opening;
 
-pub(crate) use ending::transaction_ended;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

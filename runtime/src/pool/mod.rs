@@ -44,7 +44,7 @@ pub use builder::PoolBuilder;
 pub use close::CloseReport;
 pub use critical::CriticalEvent;
 use critical::Watcher;
-pub(crate) use custody::{Custody, timed_out, transaction_ended};
+pub(crate) use custody::{Custody, timed_out};
 pub use hooks::HookOutput;
 pub(crate) use hooks::{Hook, Task};
 pub use lease::Lease;

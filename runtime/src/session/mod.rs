@@ -24,7 +24,7 @@ pub use source::{Origin, PoolSource, SessionSource, SessionType};
 use crate::backend::{Backend, Begin};
 use crate::error::{Category, Error, Outcome, Phase};
 use crate::operation::Operation;
-use crate::pool::{Custody, Entry, SessionPool, closed, transaction_ended};
+use crate::pool::{Custody, Entry, SessionPool, closed};
 
 /// A session: one pooled connection and one transaction, alive for one call.
 ///
@@ -171,7 +171,7 @@ impl<DB: Backend> Session<DB> {
     pub async fn rollback(mut self) -> Result<(), Error> {
         let outcome = self.custody.roll_back().await;
         let result = match outcome {
-            Outcome::Unknown => Err(transaction_ended(Phase::Rollback).with_outcome(outcome)),
+            Outcome::Unknown => Err(self.custody.why_unknown()),
             _ => Ok(()),
         };
         self.custody

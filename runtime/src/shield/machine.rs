@@ -218,9 +218,15 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             }
             (Control::Recover, Ok(leftover)) => {
                 let applied = self.was_applied(leftover.as_ref());
-                let leftover = leftover
-                    .as_ref()
-                    .map(|error| (verdict(error).ends, Summary::of(error)));
+                let was_lent = self.lent.is_some();
+                let leftover = leftover.as_ref().map(|error| {
+                    let ends = match verdict(error).ends {
+                        // It may have been the rollback's of a part.
+                        Ends::Nothing if was_lent => Ends::Level,
+                        ends => ends,
+                    };
+                    (ends, Summary::of(error))
+                });
                 self.life.recovered(leftover, applied);
                 if self.wire().is_some_and(|wire| DB::is_ours(&wire.tag)) {
                     self.life.proven_ours();

@@ -53,7 +53,7 @@ impl<DB: Backend> Custody<DB> {
             self.kept = true;
             return match self.end_answered().await {
                 Outcome::Unknown if self.machine.was_meddled_with() => Err(left_open()),
-                Outcome::Unknown => Err(self.overdue(lost_at_end())),
+                Outcome::Unknown => Err(self.overdue(lost_unseen(Phase::Commit))),
                 outcome => Ok(outcome),
             };
         }
@@ -214,6 +214,15 @@ impl<DB: Backend> Custody<DB> {
         self.finish().await
     }
 
+    /// Why nobody knows what became of a session that was rolled back.
+    pub(crate) fn why_unknown(&self) -> Error {
+        if self.machine.was_meddled_with() {
+            transaction_ended(Phase::Rollback).with_outcome(Outcome::Unknown)
+        } else {
+            lost_unseen(Phase::Rollback)
+        }
+    }
+
     /// The connection that is lent by hand.
     pub(crate) fn lent(&self) -> Option<&DB::Connection> {
         self.machine.lent_connection()
@@ -286,16 +295,16 @@ fn left_open() -> Error {
     .with_outcome(Outcome::Unknown)
 }
 
-fn lost_at_end() -> Error {
+fn lost_unseen(phase: Phase) -> Error {
     Error::new(
         Category::Connection,
-        Phase::Commit,
-        "the connection was lost before it was certain that nothing was left open on it",
+        phase,
+        "the connection was lost before it was certain what had been done on it unseen",
     )
     .with_outcome(Outcome::Unknown)
 }
 
-pub(crate) fn transaction_ended(phase: Phase) -> Error {
+fn transaction_ended(phase: Phase) -> Error {
     Error::new(
         Category::Programming,
         phase,

@@ -106,7 +106,8 @@ each_server! {
             let error = lends(&pool, true, &runs).await.unwrap_err();
             assert_eq!(error.outcome(), Outcome::Unknown, "{fault:?}: {error}");
             assert_eq!(runs.load(Ordering::Relaxed), 1, "{fault:?}: a part of it is there");
-            assert_eq!(proxy.fired(), u64::from(fault.is_some()));
+            // On PostgreSQL it is found behind the loan, and no COMMIT is sent.
+            assert_eq!(proxy.fired(), u64::from(fault.is_some() && NAME != "postgres"));
             assert_ne!(place.count("entries").await, 0);
         }
     }

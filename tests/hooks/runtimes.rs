@@ -109,7 +109,7 @@ each_database! {
         let runtime = threads();
         let pool = runtime.block_on(async { Place::new().await.builder(1).connect_lazy().unwrap() });
         let seen = Seen::default();
-        let mut call = Box::pin(waits(&pool, &seen, false));
+        let mut call = Box::pin(waits_for_ever(&pool, &seen));
         assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(call);
         assert_eq!(seen.all(), ["end not_sent"]);
@@ -120,6 +120,12 @@ each_database! {
         assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
         assert_eq!(seen.all(), ["commit", "end not_sent"]);
         assert_quiet(&pool);
+    }
+
+    #[with_session]
+    async fn waits_for_ever(session: &mut Session, seen: &Seen) -> Result<(), Error> {
+        seen.watch(session);
+        std::future::pending().await
     }
 
     #[with_session]

@@ -105,7 +105,8 @@ each_database! {
         let other = Place::new().await;
         let (own, another) = (place.pool(1).await, other.pool(1).await);
         let error = holds(&own, &another).await.unwrap_err();
-        assert_eq!((error.outcome(), other.notes().await), (Outcome::RolledBack, vec![2]), "{error}");
+        assert_eq!((error.outcome(), other.notes().await), (Outcome::Unknown, vec![2]), "its own work is gone, the other's is there: {error}");
+        assert!(!error.is_retryable());
         assert!(error.operation().is_some_and(|name| name.ends_with("fails_alone")), "{error:?}");
     }
 }
@@ -263,5 +264,77 @@ mod refused_commit {
         proxy.resume();
         quiet(&pool).await;
         assert_eq!(place.count("kept").await, 0);
+    }
+}
+
+/// What is dropped while it is prepared sqlx loses step over, on MariaDB.
+mod prepared {
+    each_server! {
+        use std::time::Duration;
+        use steadfast::{Error, Outcome, with_session};
+
+        #[with_session(autocommit)]
+        async fn drops(session: &mut Session, polls: usize, text: &str, fails: bool) -> Result<(), Error> {
+            let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(7_i64);
+            let _ = drop_at_poll(query.execute(&mut *session), polls).await;
+            if fails { Err(sqlx::Error::RowNotFound.into()) } else { Ok(()) }
+        }
+
+        #[tokio::test]
+        async fn one_that_is_dropped_meanwhile_in_autocommit_is_no_trouble_of_the_next_users() {
+            let place = Place::new().await;
+            let (proxy, pool) = place.behind_proxy(1).await;
+            let sign = if NAME == "postgres" { "$1" } else { "?" };
+            for (polls, fails) in [(1, false), (2, false), (1, true), (2, true), (3, true), (4, true)] {
+                // A text that the connection has not prepared yet.
+                let text = format!("INSERT INTO notes (id, body) VALUES ({sign}, 'x{polls}{fails}')");
+                proxy.delay(Duration::from_millis(5));
+                let ended = drops(&pool, polls, &text, fails).await;
+                proxy.delay(Duration::ZERO);
+                let left = place.notes().await;
+                if let Err(error) = &ended {
+                    let told = error.outcome();
+                    assert!(told == Outcome::Unknown || (told == Outcome::Committed) == (left == [7]), "poll {polls}: {error}: {left:?}");
+                }
+                let mut session = in_time(pool.begin()).await.unwrap();
+                in_time(note(&mut session, 8)).await.unwrap();
+                in_time(session.commit()).await.unwrap();
+                assert!(place.notes().await.contains(&8), "poll {polls}");
+                sqlx::query("DELETE FROM notes").execute(&place.plain).await.unwrap();
+            }
+        }
+    }
+}
+
+mod swallowed {
+    use sqlx::{Connection as _, Executor as _};
+    use steadfast::{Error, Outcome, with_session};
+
+    use crate::support::postgres::*;
+
+    async fn helper(connection: &mut sqlx::PgConnection) -> sqlx::Result<()> {
+        let mut part = connection.begin().await?;
+        part.execute("INSERT INTO notes (id, body) VALUES (2, 'b')")
+            .await?;
+        part.commit().await
+    }
+
+    #[with_session]
+    async fn goes_on(session: &mut Session) -> Result<(), Error> {
+        note(session, 1).await?;
+        let _ = session.raw().await?.execute("SELECT 1 / 0").await;
+        helper(session.raw().await?).await?;
+        Ok(())
+    }
+
+    /// On PostgreSQL the transaction has failed by that: it is refused ahead of the helper, whose `begin` would roll back
+    /// all of it.
+    #[tokio::test]
+    async fn what_failed_on_a_loan_dooms_before_the_next() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let error = goes_on(&pool).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::RolledBack, "{error}");
+        assert_eq!((place.notes().await, pool.stats().opened), (vec![], 1));
     }
 }

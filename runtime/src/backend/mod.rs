@@ -321,7 +321,7 @@ pub trait Driver: Database + Sized {
     /// that. Where the savepoint around what was lent is the innermost of ours (without
     /// [`LENDS_IN_SAVEPOINT`](Self::LENDS_IN_SAVEPOINT) that of `begin`) it is set anew: what the borrower has left inside
     /// is gone, and the transaction may be proven to be ours still, which [`is_ours`](Self::is_ours) tells. `Ok(Some(_))`
-    /// says that it is not.
+    /// says that it is not, or has failed.
     fn resync<'c>(
         connection: &'c mut Self::Connection,
         tag: &'c mut Self::Tag,
@@ -347,9 +347,10 @@ pub trait Driver: Database + Sized {
         false
     }
 
-    /// Whether a statement that was dropped in autocommit has been applied, where its rest told no error.
-    fn was_applied(_tag: &Self::Tag, _in_parts: bool) -> Option<bool> {
-        Some(true)
+    /// Whether a statement that was dropped in autocommit has been applied, where its rest told no error. One that has
+    /// answered nothing may have been prepared and no more.
+    fn was_applied(_tag: &Self::Tag, _in_parts: bool, has_answered: bool) -> Option<bool> {
+        has_answered.then_some(true)
     }
 
     /// Settings of the connection are in doubt: the next `begin` sends them all.

@@ -162,17 +162,16 @@ impl Driver for Postgres {
     ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>> {
         Box::pin(async move {
             if !renews {
-                return resync(connection, "").await.map(|()| None);
+                return resync(connection, "").await;
             }
             // Those that sqlx has rolled back to are there still, under names that it uses again.
             let renewed = "RELEASE SAVEPOINT steadfast_lent; SAVEPOINT steadfast_lent; ";
             match resync(connection, renewed).await {
-                Ok(()) => Ok(None),
                 // Another transaction, if there is one, has failed by that.
                 Err(error) if Self::transaction_gone(&error) => {
-                    resync(connection, "").await.map(|()| Some(error))
+                    resync(connection, "").await.map(|_| Some(error))
                 }
-                Err(error) => Err(error),
+                answer => answer,
             }
         })
     }
@@ -308,26 +307,31 @@ impl Driver for Postgres {
     }
 }
 
-/// Sends a question that no other answer fits, behind what is `ahead` of it.
-async fn resync(connection: &mut PgConnection, ahead: &str) -> Result<(), sqlx::Error> {
+/// Sends a question that no other answer fits, behind what is `ahead` of it. `Ok(Some(_))` says that the transaction has
+/// failed.
+async fn resync(
+    connection: &mut PgConnection,
+    ahead: &str,
+) -> Result<Option<sqlx::Error>, sqlx::Error> {
     // sqlx does not count the answers of a COPY that nobody has read to its end.
     let nonce = format!("n{:032x}", fastrand::u128(..));
     let question = sqlx::AssertSqlSafe(format!("{ahead}SELECT '{nonce}'"));
-    let is_answer = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
-        Ok(row) => row.try_get::<String, _>(0)? == nonce,
+    let (is_answer, failed) = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
+        Ok(row) => (row.try_get::<String, _>(0)? == nonce, None),
         // It answers nothing but mistakes.
-        Err(error) if Postgres::in_failed_transaction(&error) => {
+        Err(failed) if Postgres::in_failed_transaction(&failed) => {
             let mistake = sqlx::AssertSqlSafe(nonce.clone());
-            match connection.execute(mistake).await {
+            let is_answer = match connection.execute(mistake).await {
                 Err(sqlx::Error::Database(error)) => error.message().contains(&nonce),
                 Err(error) => return Err(error),
                 Ok(_) => false,
-            }
+            };
+            (is_answer, Some(failed))
         }
         Err(error) => return Err(error),
     };
     if is_answer {
-        return Ok(());
+        return Ok(failed);
     }
     Err(out_of_step())
 }

@@ -289,7 +289,7 @@ impl Driver for Sqlite {
         primary_code(error) == Some(19) && tag.flags.committed.load(Ordering::Acquire)
     }
 
-    fn was_applied(tag: &SqliteTag, in_parts: bool) -> Option<bool> {
+    fn was_applied(tag: &SqliteTag, in_parts: bool, _has_answered: bool) -> Option<bool> {
         // The rest of what was dropped tells nothing; the hook has seen whether something was committed.
         match tag.flags.committed.load(Ordering::Acquire) {
             true if in_parts => None,

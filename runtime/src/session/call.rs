@@ -55,8 +55,6 @@ pub(super) struct State {
     pub(super) retrying: Option<Box<Retrying>>,
     /// What the session of the latest attempt ended in.
     pub(super) outcome: Option<Outcome>,
-    /// What its error said of itself, be it of another call's session.
-    said: Option<Outcome>,
     pub(super) refused: Option<Error>,
 }
 
@@ -86,7 +84,6 @@ impl<'s, DB: Backend> Call<'s, DB> {
             deadline,
             retrying: None,
             outcome: None,
-            said: None,
             refused: None,
         };
         Self { origin, state }
@@ -148,18 +145,19 @@ impl<'s, DB: Backend> Call<'s, DB> {
 
 impl State {
     /// Adds what the body could not know to the error that it returned. The operation that failed first stays
-    /// named, and what is in doubt for either of them stays so; the outcome is this call's.
-    pub(super) fn tell<E: Classify>(&mut self, mut error: E) -> E {
-        self.said = None;
+    /// named, and what is in doubt for either of them stays so. The outcome is this call's, unless another session has
+    /// committed what this one did not: then nobody may repeat the whole as if nothing of it were there.
+    pub(super) fn tell<E: Classify>(&self, mut error: E) -> E {
         if let Some(inner) = error.session_error_mut() {
-            self.said = Some(inner.outcome());
             if inner.operation().is_none() {
                 inner.set_operation(self.entry.operation.name());
             }
-            if let Some(outcome) = self.outcome
-                && inner.outcome() != Outcome::Unknown
-            {
-                inner.set_outcome(outcome);
+            match (self.outcome, inner.outcome()) {
+                (None, _) | (_, Outcome::Unknown) => {}
+                (Some(Outcome::NotSent | Outcome::RolledBack), Outcome::Committed) => {
+                    inner.set_outcome(Outcome::Unknown);
+                }
+                (Some(outcome), _) => inner.set_outcome(outcome),
             }
             // 1792 is MySQL's word for it, in a transaction that only reads.
             let is_refused = inner.category() == Category::ReadOnly || inner.code() == Some("1792");
@@ -176,10 +174,7 @@ impl State {
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
     pub(super) fn pause_after<E: Classify>(&mut self, error: &mut E) -> Option<Duration> {
         let retrying = self.retrying.as_mut()?;
-        let failure = retrying
-            .note(error)
-            .in_session(self.outcome)
-            .in_session(self.said);
+        let failure = retrying.note(error).in_session(self.outcome);
         let pause = retrying.pause_after(&failure, self.deadline);
         if pause.is_some() {
             self.entry.operation.record_retried(failure.category());

@@ -103,11 +103,12 @@ impl<DB: Backend> Borrowed<'_, DB> {
     /// It is undone ahead of anything else that the caller's session does, its end included. At once where somebody may
     /// have committed it unseen: only the database's answer tells then.
     pub(super) async fn undo(&mut self) -> Outcome {
-        let outcome = self.session().custody().machine().life.once_undone();
+        let life = &self.session().custody().machine().life;
+        let (outcome, in_transaction) = (life.once_undone(), life.in_transaction());
         match self.leave() {
             Share::Level(level) if outcome == Outcome::Unknown => level.undo().await,
             // Undone with all the rest, and it is the session's end that proves it.
-            Share::Joined(_) if outcome == Outcome::Unknown => Outcome::NotSent,
+            Share::Joined(_) if outcome == Outcome::Unknown && in_transaction => Outcome::NotSent,
             _ => outcome,
         }
     }

@@ -290,6 +290,11 @@ impl Life {
         self.in_parts
     }
 
+    /// Whether the statement in flight had yielded when it was left.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.flight == Flight::Yielded
+    }
+
     /// `leftover` is what the unread rest of the statement said; whether it was `applied` nobody may know.
     pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>, applied: Option<bool>) {
         self.become_(State::Active);
@@ -329,8 +334,11 @@ impl Life {
     /// What becomes of a level's work where that is undone: the savepoint is gone if somebody has committed.
     pub(crate) fn once_undone(&self) -> Outcome {
         if !self.kind.in_transaction {
-            // Nothing is undone.
-            return self.fate.unwrap_or(Outcome::NotSent);
+            // Nothing is undone, and what is in flight may have been done.
+            return match self.leftover() {
+                Leftover::Nothing => self.fate.unwrap_or(Outcome::NotSent),
+                _ => Outcome::Unknown,
+            };
         }
         match self.if_lost {
             Outcome::Unknown => Outcome::Unknown,

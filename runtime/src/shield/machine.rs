@@ -157,9 +157,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// Whether a statement that was dropped in autocommit has been applied, as far as its `leftover` tells.
     fn was_applied(&mut self, leftover: Option<&sqlx::Error>) -> Option<bool> {
         let in_parts = self.life.comes_in_parts();
+        let has_answered = self.life.has_answered();
         let tag = &self.wire()?.tag;
         match leftover {
-            None => DB::was_applied(tag, in_parts),
+            None => DB::was_applied(tag, in_parts, has_answered),
             Some(error) if verdict(error).leaves_doubt() || DB::kept_a_part(tag, error) => None,
             Some(_) => (!in_parts).then_some(false),
         }
@@ -299,7 +300,8 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 } else {
                     self.life.is_bare()
                 };
-            self.send(|carrier| Owned::recover(carrier, leftover, renews, patience));
+            let alone = !self.life.in_transaction();
+            self.send(|carrier| Owned::recover(carrier, leftover, alone, renews, patience));
             self.control().await?;
         }
         Ok(())

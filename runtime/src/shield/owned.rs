@@ -158,10 +158,11 @@ impl<L: 'static> Owned<L> {
     }
 
     /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
-    /// what was sent, the connection is proven to be in step; for `renews` see [`Driver::resync`].
+    /// what was sent, or it ran `alone`, the connection is proven to be in step; for `renews` see [`Driver::resync`].
     pub(crate) fn recover<DB: Driver>(
         mut carrier: L,
         leftover: Leftover,
+        alone: bool,
         renews: bool,
         patience: Duration,
     ) -> Self
@@ -175,7 +176,7 @@ impl<L: 'static> Owned<L> {
                 Leftover::Nothing | Leftover::Unread => {
                     timeout(patience, DB::drain(&mut wire.connection, &wire.tag)).await
                 }
-                Leftover::Running => Ok(reaper::stop::<DB>(wire).await.map(|rest| rest.error)),
+                Leftover::Running => timeout(patience, end_running::<DB>(wire, alone)).await,
                 Leftover::Unwatched => timeout(patience, take_back::<DB>(wire, renews)).await,
             };
             Answer::of::<DB, _>(carrier, answer)
@@ -279,6 +280,19 @@ impl<L> Answer<L> {
             meddled: false,
         }
     }
+}
+
+/// Stops a statement that was dropped. Where it ran `alone`, in no transaction whose rollback would prove the connection,
+/// that is done here: sqlx loses step where it was dropped while it was prepared.
+async fn end_running<DB: Driver>(
+    wire: &mut Wire<DB>,
+    alone: bool,
+) -> Result<Option<sqlx::Error>, sqlx::Error> {
+    let rest = reaper::stop::<DB>(wire).await?;
+    if alone {
+        DB::resync(&mut wire.connection, &mut wire.tag, false).await?;
+    }
+    Ok(rest.error)
 }
 
 /// Ends whatever the borrower of the connection has left on it.

@@ -95,6 +95,9 @@ pub struct Begin {
     pub(crate) owner: Option<Owner>,
 }
 
+/// The savepoint around what is done on a lent connection; see [`Driver::LENDS_IN_SAVEPOINT`].
+pub(crate) const LENT: &str = "steadfast_lent";
+
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Begin {
     /// Whether a function of an earlier session, which nobody has seen, may have changed what is asked for here: what

@@ -16,8 +16,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as
 
 use super::setting::Setting;
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Owner, Scrubbed, Statement,
-    Step, Suspicion, delegate_to_sqlx, flush_all, out_of_step,
+    Access, Begin, BoxFuture, Connected, Dialect, Driver, LENT, Options, Owner, Scrubbed,
+    Statement, Step, Suspicion, delegate_to_sqlx, flush_all, out_of_step,
 };
 use crate::isolation::Isolation;
 
@@ -165,8 +165,8 @@ impl Driver for Postgres {
                 return resync(connection, "").await;
             }
             // Those that sqlx has rolled back to are there still, under names that it uses again.
-            let renewed = "RELEASE SAVEPOINT steadfast_lent; SAVEPOINT steadfast_lent; ";
-            match resync(connection, renewed).await {
+            let renewed = format!("RELEASE SAVEPOINT {LENT}; SAVEPOINT {LENT}; ");
+            match resync(connection, &renewed).await {
                 // Another transaction, if there is one, has failed by that.
                 Err(error) if Self::transaction_gone(&error) => {
                     resync(connection, "").await.map(|_| Some(error))

@@ -9,6 +9,7 @@
 
 use std::fmt::Write as _;
 
+use crate::backend::LENT;
 use crate::error::Summary;
 
 #[derive(Debug, Default)]
@@ -34,9 +35,6 @@ pub(super) struct Levels {
     /// Such a release is on its way: the savepoint that it names.
     proving: Option<String>,
 }
-
-/// The savepoint around what is done on a lent connection.
-pub(super) const LENT: &str = "steadfast_lent";
 
 impl Levels {
     pub(super) fn depth(&self) -> usize {

@@ -207,7 +207,7 @@ impl Life {
 
     /// The connection is lent: until the session is used again, somebody else's statements run on it.
     pub(crate) fn lent(&mut self) {
-        self.statement_sent(true);
+        self.statement_sent(false);
         self.flight = Flight::Unwatched;
     }
 

@@ -16,11 +16,10 @@ use tokio::time::Instant;
 
 use super::alarm::{timeout, timeout_at};
 use super::busy::Busy;
-use super::levels::LENT;
 use super::life::Leftover;
 use super::wire::{Carrier, Wire};
 use super::{lending, reaper};
-use crate::backend::{Begin, BoxFuture, Driver};
+use crate::backend::{Begin, BoxFuture, Driver, LENT};
 use crate::error::{Ends, verdict};
 
 /// Which control statement is on its way.

@@ -18,9 +18,10 @@ use futures_core::stream::BoxStream;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions as _, Executor as _, MySql, Row as _};
 
+use super::shared::{delegate_to_sqlx, flush_all, out_of_step};
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
-    Suspicion, delegate_to_sqlx, flush_all, out_of_step,
+    Suspicion,
 };
 use crate::isolation::Isolation;
 use limits::Limits;

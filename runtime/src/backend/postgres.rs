@@ -15,9 +15,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as _};
 
 use super::setting::Setting;
+use super::shared::{delegate_to_sqlx, flush_all, out_of_step};
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, LENT, Options, Owner, Scrubbed,
-    Statement, Step, Suspicion, delegate_to_sqlx, flush_all, out_of_step,
+    Statement, Step, Suspicion,
 };
 use crate::isolation::Isolation;
 

@@ -20,9 +20,10 @@ use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
+use super::shared::delegate_to_sqlx;
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
-    Suspicion, delegate_to_sqlx,
+    Suspicion,
 };
 use flags::Flags;
 use likeness::look;

@@ -4,10 +4,12 @@
 //! Doom is a property of a level, not a state: a doomed level refuses statements with its first error until
 //! it is rolled back; where level 0, the transaction itself, is doomed, the session can only roll back.
 
+mod ending;
 mod state;
+mod statement;
 
 use super::levels::Levels;
-use crate::error::{Ends, Outcome, Summary};
+use crate::error::{Outcome, Summary};
 
 use state::Flight;
 pub(crate) use state::{Leftover, State};
@@ -181,137 +183,6 @@ impl Life {
         self.doom_session(error);
     }
 
-    // --- user statements
-
-    pub(crate) fn statement_sent(&mut self, in_parts: bool) {
-        self.become_(State::InStatement);
-        self.flight = Flight::Pending;
-        self.in_parts = in_parts;
-        self.levels.run();
-    }
-
-    /// The statement may commit behind our back: only the end of the transaction will show whether it has.
-    pub(crate) fn statement_hides(&mut self) {
-        self.if_lost = Outcome::Unknown;
-    }
-
-    /// Whatever may have been committed behind our back was not.
-    pub(crate) fn proven_ours(&mut self) {
-        self.if_lost = Outcome::NotSent;
-    }
-
-    /// Whether no nested call has set a savepoint that is there still.
-    pub(crate) fn is_bare(&self) -> bool {
-        self.levels.are_bare()
-    }
-
-    /// The connection is lent: until the session is used again, somebody else's statements run on it.
-    pub(crate) fn lent(&mut self) {
-        self.statement_sent(false);
-        self.flight = Flight::Unwatched;
-    }
-
-    pub(crate) fn statement_polled(&mut self) {
-        self.flight = Flight::Pending;
-    }
-
-    pub(crate) fn statement_yielded(&mut self) {
-        self.flight = Flight::Yielded;
-    }
-
-    pub(crate) fn statement_answered(&mut self) {
-        self.become_(State::Active);
-        if self.commits_by_itself() {
-            // The server has committed it.
-            self.fate.get_or_insert(Outcome::Committed);
-        }
-    }
-
-    /// The error of the statement in flight does not tell whether the server has applied it. In a transaction the
-    /// rollback decides; without one nobody knows.
-    pub(crate) fn statement_in_doubt(&mut self) {
-        if !self.kind.in_transaction {
-            self.fate = Some(Outcome::Unknown);
-        }
-    }
-
-    pub(crate) fn statement_failed(&mut self, ends: Ends, error: impl FnOnce() -> Summary) {
-        self.become_(State::Active);
-        self.suffer(ends, error);
-    }
-
-    fn suffer(&mut self, ends: Ends, error: impl FnOnce() -> Summary) {
-        match ends {
-            Ends::Nothing => {}
-            // Outside of a transaction an error ends its own statement and nothing else.
-            Ends::Level if !self.kind.in_transaction => {}
-            Ends::Level => self.levels.doom_latest(error()),
-            Ends::Transaction => self.doom_session(error()),
-            Ends::Connection => {
-                self.end_connection();
-                self.doom_session(error());
-            }
-        }
-    }
-
-    pub(crate) fn leftover(&self) -> Leftover {
-        match (self.state, self.flight) {
-            (State::InStatement, Flight::Yielded) => Leftover::Unread,
-            (State::InStatement, Flight::Pending | Flight::Dropped) => Leftover::Running,
-            (State::InStatement, Flight::Unwatched) => Leftover::Unwatched,
-            _ => Leftover::Nothing,
-        }
-    }
-
-    /// To be called before anything else happens to a session that may hold a dropped statement: dooms what
-    /// such a statement dooms.
-    pub(crate) fn notice_drop(&mut self) {
-        if self.state == State::InStatement
-            && self.flight == Flight::Pending
-            && self.kind.in_transaction
-        {
-            self.flight = Flight::Dropped;
-            self.unseen = true;
-            if self.kind.drop_dooms_session {
-                self.doom_session(Summary::dropped_statement());
-            } else {
-                self.levels.doom_latest(Summary::dropped_statement());
-            }
-        }
-    }
-
-    pub(crate) fn recovering(&mut self) {
-        self.unseen = true;
-        self.become_(State::Recovering);
-    }
-
-    /// Whether the statement in flight may fail with a part of its work done.
-    pub(crate) fn comes_in_parts(&self) -> bool {
-        self.in_parts
-    }
-
-    /// Whether the statement in flight had yielded when it was left.
-    pub(crate) fn has_answered(&self) -> bool {
-        self.flight == Flight::Yielded
-    }
-
-    /// `leftover` is what the unread rest of the statement said; whether it was `applied` nobody may know.
-    pub(crate) fn recovered(&mut self, leftover: Option<(Ends, Summary)>, applied: Option<bool>) {
-        self.become_(State::Active);
-        if self.commits_by_itself() {
-            match applied.filter(|_| self.flight != Flight::Unwatched) {
-                None => self.fate = Some(Outcome::Unknown),
-                Some(true) => {
-                    self.fate.get_or_insert(Outcome::Committed);
-                }
-                Some(false) => {}
-            }
-        }
-        if let Some((ends, error)) = leftover {
-            self.suffer(ends, || error);
-        }
-    }
-
     // --- levels
 
     /// A nested body begins. Nothing is sent before its first statement.
@@ -356,6 +227,11 @@ impl Life {
         self.levels.batch_sent();
     }
 
+    /// Whether no nested call has set a savepoint that is there still.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.levels.are_bare()
+    }
+
     /// See [`Levels::lends_here`].
     pub(crate) fn lends_here(&self) -> bool {
         self.levels.lends_here()
@@ -386,56 +262,5 @@ impl Life {
     pub(crate) fn mark_failed(&mut self, error: Summary) {
         self.become_(State::Active);
         self.doom_session(error);
-    }
-
-    // --- the end
-
-    /// COMMIT is about to be sent: what must go ahead of it, and whether something was not seen to its end.
-    pub(crate) fn committing(&mut self) -> (Option<String>, bool) {
-        self.become_(State::Committing);
-        (self.levels.closing(), self.unseen)
-    }
-
-    /// What became of the work is known ahead of the rollback that proves the connection.
-    pub(crate) fn fated(&mut self, fate: Outcome) {
-        self.fate = Some(fate);
-    }
-
-    pub(crate) fn rolling_back(&mut self) {
-        // Without a transaction a rollback undoes nothing: what was in flight may have been done.
-        if self.commits_by_itself() && self.leftover() != Leftover::Nothing {
-            self.fate = Some(Outcome::Unknown);
-        }
-        self.become_(State::RollingBack);
-    }
-
-    pub(crate) fn rolled_back(&mut self, proven: bool) {
-        let proven = proven && self.link != Link::OutOfStep;
-        let outcome = if proven {
-            Outcome::RolledBack
-        } else {
-            self.if_lost
-        };
-        let outcome = match self.fate {
-            // Nobody knows what a connection that was closed had open.
-            Some(Outcome::Committed) if !proven => Outcome::Unknown,
-            fate => fate.unwrap_or(outcome),
-        };
-        self.become_(State::Done(outcome));
-    }
-
-    pub(crate) fn done(&mut self, outcome: Outcome) {
-        self.become_(State::Done(outcome));
-    }
-
-    /// The control future was given up, and the connection with it.
-    pub(crate) fn lost(&mut self) {
-        let outcome = match self.state {
-            State::Done(_) => return,
-            State::Committing => Outcome::Unknown,
-            State::InStatement if self.commits_by_itself() => Outcome::Unknown,
-            _ => self.fate.unwrap_or(self.if_lost),
-        };
-        self.become_(State::Done(outcome));
     }
 }

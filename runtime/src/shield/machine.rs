@@ -2,6 +2,7 @@
 
 mod ending;
 mod loans;
+mod statements;
 
 pub(crate) use ending::Committed;
 
@@ -9,16 +10,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::Span;
 
 use super::lending;
 use super::life::{Leftover, Life};
-use super::observe::{self, Observer, Text};
 use super::owned::{Control, Owned, drive};
-use super::parts::comes_in_parts;
-use super::scanner::{hides, may_set_limits, says_anything};
+use super::recovery::Recovery;
 use super::wire::{Carrier, Wire};
-use crate::backend::{Begin, Driver, Statement};
+use crate::backend::{Begin, Driver};
 use crate::error::{Ends, Outcome, Summary, verdict};
 
 /// Where the connection is.
@@ -114,55 +112,6 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         match &mut self.place {
             Place::Here(carrier) => Some(carrier),
             _ => None,
-        }
-    }
-
-    /// The connection, and what must watch a statement on it.
-    pub(crate) fn statement(&mut self) -> (&mut DB::Connection, Observer<'_, DB>) {
-        self.watched(Span::none(), Text::default())
-    }
-
-    fn watched(&mut self, span: Span, text: Text) -> (&mut DB::Connection, Observer<'_, DB>) {
-        let Place::Here(carrier) = &mut self.place else {
-            unreachable!("an active session has its connection at hand")
-        };
-        let Wire {
-            connection, tag, ..
-        } = carrier.wire();
-        (connection, Observer::new(&mut self.life, tag, span, text))
-    }
-
-    /// The same for a statement whose text is known.
-    pub(crate) fn sending(
-        &mut self,
-        statement: &Statement<DB>,
-    ) -> (&mut DB::Connection, Observer<'_, DB>) {
-        let hides = hides(DB::DIALECT, statement.text(), statement.is_prepared());
-        if hides && let Some(wire) = self.wire() {
-            DB::runs_hidden(&mut wire.tag);
-            self.life.statement_hides();
-        }
-        if may_set_limits(DB::DIALECT, statement.text(), statement.is_prepared())
-            && let Some(wire) = self.wire()
-        {
-            DB::forget_settings(&mut wire.tag);
-        }
-        let text = Text {
-            in_parts: !self.life.in_transaction() && (hides || comes_in_parts(statement)),
-            has_result: DB::LOSES_ANSWERS && says_anything(DB::DIALECT, statement.text()),
-        };
-        self.watched(observe::span::<DB>(statement.text()), text)
-    }
-
-    /// Whether a statement that was dropped in autocommit has been applied, as far as its `leftover` tells.
-    fn was_applied(&mut self, leftover: Option<&sqlx::Error>) -> Option<bool> {
-        let in_parts = self.life.comes_in_parts();
-        let has_answered = self.life.has_answered();
-        let tag = &self.wire()?.tag;
-        match leftover {
-            None => DB::was_applied(tag, in_parts, has_answered),
-            Some(error) if verdict(error).leaves_doubt() || DB::kept_a_part(tag, error) => None,
-            Some(_) => (!in_parts).then_some(false),
         }
     }
 
@@ -294,17 +243,29 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if leftover != Leftover::Nothing && self.life.doom().is_none() {
             self.life.recovering();
             let patience = self.patience;
-            let renews = self.life.in_transaction()
-                && if DB::LENDS_IN_SAVEPOINT {
-                    self.life.is_lent_innermost()
-                } else {
-                    self.life.is_bare()
-                };
-            let alone = !self.life.in_transaction();
-            self.send(|carrier| Owned::recover(carrier, leftover, alone, renews, patience));
+            let recovery = self.recovery(leftover);
+            self.send(|carrier| Owned::recover(carrier, recovery, patience));
             self.control().await?;
         }
         Ok(())
+    }
+
+    /// What makes the connection quiet again behind such a `leftover`.
+    fn recovery(&self, leftover: Leftover) -> Recovery {
+        match leftover {
+            // Not cancelled: on PostgreSQL that would abort a transaction in which nothing went wrong.
+            Leftover::Nothing | Leftover::Unread => Recovery::Read,
+            Leftover::Running if self.life.in_transaction() => Recovery::Stop,
+            Leftover::Running => Recovery::StopAlone,
+            Leftover::Unwatched => Recovery::TakeBack {
+                renews: self.life.in_transaction()
+                    && if DB::LENDS_IN_SAVEPOINT {
+                        self.life.is_lent_innermost()
+                    } else {
+                        self.life.is_bare()
+                    },
+            },
+        }
     }
 
     /// Sends what must go out ahead of a user statement, or ahead of what is `lent`.

@@ -17,6 +17,7 @@ mod observe;
 mod owned;
 mod parts;
 mod reaper;
+mod recovery;
 mod refuse;
 mod scanner;
 mod wire;

@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use super::alarm::{timeout, timeout_at};
 use super::busy::Busy;
 use super::life::Leftover;
+use super::recovery::Recovery;
 use super::wire::{Carrier, Wire};
 use super::{lending, reaper};
 use crate::backend::{Begin, BoxFuture, Driver, LENT};
-use crate::error::{Ends, verdict};
 
 /// Which control statement is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,28 +156,17 @@ impl<L: 'static> Owned<L> {
         }
     }
 
-    /// Ends what a dropped statement left: stops it where it still runs, then reads its rest. Where nobody has watched
-    /// what was sent, or it ran `alone`, the connection is proven to be in step; for `renews` see [`Driver::resync`].
+    /// Ends what a dropped statement left, so that the connection is quiet.
     pub(crate) fn recover<DB: Driver>(
         mut carrier: L,
-        leftover: Leftover,
-        alone: bool,
-        renews: bool,
+        recovery: Recovery,
         patience: Duration,
     ) -> Self
     where
         L: Carrier<DB>,
     {
         let future = Box::pin(async move {
-            let wire = carrier.wire();
-            let answer = match leftover {
-                // Not cancelled: on PostgreSQL that would abort a transaction in which nothing went wrong.
-                Leftover::Nothing | Leftover::Unread => {
-                    timeout(patience, DB::drain(&mut wire.connection, &wire.tag)).await
-                }
-                Leftover::Running => timeout(patience, end_running::<DB>(wire, alone)).await,
-                Leftover::Unwatched => timeout(patience, take_back::<DB>(wire, renews)).await,
-            };
+            let answer = timeout(patience, recovery.run::<DB>(carrier.wire())).await;
             Answer::of::<DB, _>(carrier, answer)
         });
         Self {
@@ -279,38 +268,6 @@ impl<L> Answer<L> {
             meddled: false,
         }
     }
-}
-
-/// Stops a statement that was dropped. Where it ran `alone`, in no transaction whose rollback would prove the connection,
-/// that is done here: sqlx loses step where it was dropped while it was prepared.
-async fn end_running<DB: Driver>(
-    wire: &mut Wire<DB>,
-    alone: bool,
-) -> Result<Option<sqlx::Error>, sqlx::Error> {
-    let rest = reaper::stop::<DB>(wire).await?;
-    if alone {
-        DB::resync(&mut wire.connection, &mut wire.tag, false).await?;
-    }
-    Ok(rest.error)
-}
-
-/// Ends whatever the borrower of the connection has left on it.
-async fn take_back<DB: Driver>(
-    wire: &mut Wire<DB>,
-    renews: bool,
-) -> Result<Option<sqlx::Error>, sqlx::Error> {
-    let undoes = lending::undoes::<DB>(&wire.connection);
-    let mut rest = reaper::stop::<DB>(wire).await?;
-    if undoes && rest.was_cancelled {
-        // The cancel may have hit the rollback, which has to be: sent twice it does no more than once.
-        match lending::undo_again::<DB>(&mut wire.connection).await {
-            Ok(()) => rest.error = None,
-            Err(error) if verdict(&error).ends == Ends::Connection => return Err(error),
-            Err(error) => rest.error = rest.error.or(Some(error)),
-        }
-    }
-    let gone = DB::resync(&mut wire.connection, &mut wire.tag, renews).await?;
-    Ok(rest.error.or(gone))
 }
 
 /// Sends a batch on a drained connection: sqlx hands an error that an earlier statement left on the wire to

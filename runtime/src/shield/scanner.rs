@@ -8,6 +8,7 @@
 //! no more than that is read; in text that is not prepared, and always on `SQLite`, whose driver runs every
 //! statement of the text, the scanner goes on behind each semicolon.
 
+mod effects;
 mod keyword;
 mod lexer;
 mod refusal;
@@ -15,6 +16,9 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::effects::{
+    Effects, begins_with_write, commits_inside, has_code_comments, holds_several, says_anything,
+};
 use self::keyword::Keyword;
 use self::lexer::{Lexer, Token};
 pub(crate) use self::refusal::Refusal;
@@ -53,7 +57,7 @@ pub(crate) fn scan_escaped(sql: &str, prepared: bool, in_transaction: bool) -> O
 }
 
 /// The same as a `MySQL` server reads it for which no comment is code. Where some are and some are not the text
-/// [`hides`] what it runs.
+/// [hides](Effects::hides) what it runs.
 pub(crate) fn scan_without_code(
     sql: &str,
     prepared: bool,
@@ -65,151 +69,6 @@ pub(crate) fn scan_without_code(
         in_transaction,
     };
     scanner.read(Lexer::new(dialect, sql).without_code_comments(), prepared)
-}
-
-/// Whether some comment of `sql` is code to a `MySQL` or `MariaDB` server of the version that it names.
-#[inline]
-pub(crate) fn has_code_comments(sql: &str) -> bool {
-    // The search for a byte is many times as fast as one for a text.
-    sql.as_bytes().contains(&b'!') && (sql.contains("/*!") || sql.contains("/*M!"))
-}
-
-/// Whether `sql` runs what its text does not show: on `MySQL` a procedure, a compound statement, or one prepared from
-/// text, may begin and end transactions, and leave `autocommit` off; a comment may be code or not; and what `sql_mode`
-/// is decides where a string with a backslash ends and which word begins a block.
-#[inline]
-pub(crate) fn hides(dialect: Dialect, sql: &str, prepared: bool) -> bool {
-    if dialect != Dialect::MySql {
-        return false;
-    }
-    let holds_more = sql.as_bytes().contains(&b';');
-    // A prepared text is one statement, wherever its strings end.
-    let several = !prepared && sql.trim_end_matches([';', ' ', '\n']).contains(';');
-    if has_code_comments(sql) || (several && sql.contains('\\')) {
-        return true;
-    }
-    let scanner = Scanner {
-        dialect,
-        in_transaction: true,
-    };
-    let mut lexer = Lexer::new(dialect, sql);
-    let hidden = |token| matches!(token, Token::Word(Keyword::CALL | Keyword::EXECUTE));
-    let is_compound = |token, rest: &Lexer<'_>| matches!(token, Token::Word(first) if scanner.judge(first, rest).1 == Shape::Compound);
-    let first = lexer.token();
-    if hidden(first) || is_compound(first, &lexer) {
-        return true;
-    }
-    // `SET STATEMENT … FOR CALL …` is one statement; behind a semicolon any may follow.
-    if first != Token::Word(Keyword::SET) && !holds_more {
-        return false;
-    }
-    let mut starts = false;
-    loop {
-        match lexer.token() {
-            Token::End => return false,
-            Token::Semicolon => starts = true,
-            token if hidden(token) || (starts && is_compound(token, &lexer)) => return true,
-            _ => starts = false,
-        }
-    }
-}
-
-/// Whether `sql` is a statement that may commit parts of its work one by one where no transaction is open, so that one
-/// that fails may leave some; beside what [`hides`] its work. On `SQLite` the hooks tell.
-#[inline]
-pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
-    let mut lexer = Lexer::new(dialect, sql);
-    match dialect {
-        Dialect::Postgres => {
-            first_word(&mut lexer).is_some_and(|first| rules::postgres_in_parts(first, lexer))
-        }
-        Dialect::MySql => {
-            first_word(&mut lexer).is_some_and(|first| rules::mysql_in_parts(first, lexer))
-        }
-        Dialect::Sqlite => false,
-    }
-}
-
-/// Whether `sql` begins with a word that always writes. `WITH`, `PRAGMA` and the like leave it open.
-#[inline]
-pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
-    dialect == Dialect::Sqlite
-        && matches!(
-            first_word(&mut Lexer::new(dialect, sql)),
-            Some(
-                Keyword::INSERT
-                    | Keyword::UPDATE
-                    | Keyword::DELETE
-                    | Keyword::REPLACE
-                    | Keyword::CREATE
-                    | Keyword::ALTER
-                    | Keyword::DROP
-            )
-        )
-}
-
-/// Whether `sql` may change the limits of statements and locks for the sessions behind it. What a function does that is
-/// called by its name no text shows.
-#[inline]
-pub(crate) fn may_set_limits(dialect: Dialect, sql: &str, prepared: bool) -> bool {
-    if dialect == Dialect::Sqlite {
-        return false;
-    }
-    let several = !prepared && sql.as_bytes().contains(&b';');
-    let words: &[&str] = match Lexer::new(dialect, sql).token() {
-        _ if several => &["_time", "reset", "discard", "call", "do", "execute"],
-        Token::Word(Keyword::SET | Keyword::RESET) => &["_time", "reset"],
-        Token::Word(Keyword::CALL | Keyword::DISCARD | Keyword::DO | Keyword::EXECUTE) => {
-            return true;
-        }
-        _ => &[],
-    };
-    words.iter().any(|words| mentions(sql, words))
-        || (dialect == Dialect::Postgres && names_settings(sql))
-}
-
-/// Whether `words` stand anywhere in `sql`, in any case.
-fn mentions(sql: &str, words: &str) -> bool {
-    let mut places = sql.as_bytes().windows(words.len());
-    places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
-}
-
-/// Whether `sql` holds the name of the function or the view of `PostgreSQL` that set what `SET` does. Every statement is
-/// searched: the search for one byte is many times as fast as one for a text.
-fn names_settings(sql: &str) -> bool {
-    sql.match_indices('_').any(|(at, _)| {
-        ["set_config", "pg_settings"].iter().any(|name| {
-            let ahead = name.find('_').unwrap_or_default();
-            at.checked_sub(ahead)
-                .and_then(|start| sql.as_bytes().get(start..start + name.len()))
-                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-        })
-    })
-}
-
-/// Whether `sql` holds a statement at all, and not blanks and comments alone.
-#[inline]
-pub(crate) fn says_anything(dialect: Dialect, sql: &str) -> bool {
-    first_word(&mut Lexer::new(dialect, sql)).is_some()
-}
-
-/// Whether `sql` holds more than one statement.
-#[inline]
-pub(crate) fn holds_several(dialect: Dialect, sql: &str, prepared: bool) -> bool {
-    let alone = prepared && dialect != Dialect::Sqlite;
-    if alone || !sql.as_bytes().contains(&b';') {
-        return false;
-    }
-    let scanner = Scanner {
-        dialect,
-        in_transaction: false,
-    };
-    let mut lexer = Lexer::new(dialect, sql);
-    let Some(first) = first_word(&mut lexer) else {
-        return false;
-    };
-    let (_, shape) = scanner.judge(first, &lexer);
-    shape.skip(&mut lexer, first).is_some()
 }
 
 /// Where a statement has its end, when that is not the next semicolon.

@@ -7,7 +7,7 @@ fn tells(dialects: &[Dialect], expected: bool, rows: &[&str]) {
     for &dialect in dialects {
         for sql in rows {
             assert_eq!(
-                may_set_limits(dialect, sql, false),
+                Effects::of(dialect, sql, false).sets_limits,
                 expected,
                 "{dialect:?}: {sql}"
             );

@@ -46,6 +46,10 @@ const COMMITS: &[(&str, &str)] = &[
     ("CREATE /*!80000 TABLE */ a (b int)", "CREATE"),
 ];
 
+fn hides(sql: &str, prepared: bool) -> bool {
+    Effects::of(MySql, sql, prepared).hides
+}
+
 /// Each commits, or not, by the version of the server.
 #[test]
 fn a_comment_that_may_be_code_is_read_both_ways() {
@@ -67,9 +71,9 @@ fn a_comment_that_may_be_code_is_read_both_ways() {
         assert_eq!(refused(MySql, sql, true), runs, "{sql}");
         let skipped = scan_without_code(sql, true, true);
         assert_eq!(skipped.map(|refusal| refusal.keyword), skips, "{sql}");
-        assert!(hides(MySql, sql, true), "{sql}");
+        assert!(hides(sql, true), "{sql}");
     }
-    assert!(!hides(MySql, "SELECT a != 1 /* b! */", true));
+    assert!(!hides("SELECT a != 1 /* b! */", true));
 }
 
 /// A single statement of these holds locks that outlive it.
@@ -94,12 +98,11 @@ fn locks_of_tables_are_refused_outside_of_a_transaction_too() {
 /// What they run is decided by a setting.
 #[test]
 fn what_another_mode_reads_in_another_way_hides() {
-    assert!(hides(MySql, "SELECT '\\'; COMMIT; -- '", false));
+    assert!(hides("SELECT '\\'; COMMIT; -- '", false));
     // One statement, whichever way it is read.
-    assert!(!hides(MySql, "SELECT '\\'; COMMIT; -- '", true));
-    assert!(!hides(MySql, "SELECT a LIKE b ESCAPE '\\\\';", false));
+    assert!(!hides("SELECT '\\'; COMMIT; -- '", true));
+    assert!(!hides("SELECT a LIKE b ESCAPE '\\\\';", false));
     assert!(hides(
-        MySql,
         "DECLARE a INT; BEGIN EXECUTE IMMEDIATE 'COMMIT'; END",
         true
     ));
@@ -107,7 +110,7 @@ fn what_another_mode_reads_in_another_way_hides() {
         refused(MySql, "DECLARE a INT; BEGIN COMMIT; END", true),
         Some("COMMIT")
     );
-    assert!(!hides(MySql, "SELECT '\\n'", false));
+    assert!(!hides("SELECT '\\n'", false));
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! What a statement that is let through may do beside what its session sees of it.
+
+use super::keyword::Keyword;
+use super::lexer::{Lexer, Token};
+use super::{Scanner, Shape, first_word, rules};
+use crate::backend::Dialect;
+
+/// What the text of a statement shows of that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// It runs what its text does not show: on `MySQL` a procedure, a compound statement, or one prepared from text, may
+    /// begin and end transactions, and leave `autocommit` off; a comment may be code or not; and what `sql_mode` is
+    /// decides where a string with a backslash ends and which word begins a block.
+    pub(crate) hides: bool,
+    /// It may change the limits of statements and locks for the sessions behind it. What a function does that is called
+    /// by its name no text shows.
+    pub(crate) sets_limits: bool,
+}
+
+impl Effects {
+    #[inline]
+    pub(crate) fn of(dialect: Dialect, sql: &str, prepared: bool) -> Self {
+        if dialect == Dialect::Sqlite {
+            return Self::default();
+        }
+        let mut lexer = Lexer::new(dialect, sql);
+        let first = lexer.token();
+        // A prepared text is one statement, wherever its strings end.
+        let is_alone = prepared || !sql.as_bytes().contains(&b';');
+        Self {
+            hides: dialect == Dialect::MySql && hides(sql, first, lexer, prepared),
+            sets_limits: sets_limits(sql, first, is_alone)
+                || (dialect == Dialect::Postgres && names_settings(sql)),
+        }
+    }
+}
+
+/// `rest` is what follows the `first` token of `sql`.
+#[inline]
+fn hides(sql: &str, first: Token, mut rest: Lexer<'_>, prepared: bool) -> bool {
+    let holds_more = sql.as_bytes().contains(&b';');
+    let several = !prepared && sql.trim_end_matches([';', ' ', '\n']).contains(';');
+    if has_code_comments(sql) || (several && sql.contains('\\')) {
+        return true;
+    }
+    let scanner = Scanner {
+        dialect: Dialect::MySql,
+        in_transaction: true,
+    };
+    let hidden = |token| matches!(token, Token::Word(Keyword::CALL | Keyword::EXECUTE));
+    let is_compound = |token, rest: &Lexer<'_>| matches!(token, Token::Word(first) if scanner.judge(first, rest).1 == Shape::Compound);
+    if hidden(first) || is_compound(first, &rest) {
+        return true;
+    }
+    // `SET STATEMENT … FOR CALL …` is one statement; behind a semicolon any may follow.
+    if first != Token::Word(Keyword::SET) && !holds_more {
+        return false;
+    }
+    let mut starts = false;
+    loop {
+        match rest.token() {
+            Token::End => return false,
+            Token::Semicolon => starts = true,
+            token if hidden(token) || (starts && is_compound(token, &rest)) => return true,
+            _ => starts = false,
+        }
+    }
+}
+
+#[inline]
+fn sets_limits(sql: &str, first: Token, is_alone: bool) -> bool {
+    let words: &[&str] = match first {
+        _ if !is_alone => &["_time", "reset", "discard", "call", "do", "execute"],
+        Token::Word(Keyword::SET | Keyword::RESET) => &["_time", "reset"],
+        Token::Word(Keyword::CALL | Keyword::DISCARD | Keyword::DO | Keyword::EXECUTE) => {
+            return true;
+        }
+        _ => &[],
+    };
+    words.iter().any(|words| mentions(sql, words))
+}
+
+/// Whether `words` stand anywhere in `sql`, in any case.
+fn mentions(sql: &str, words: &str) -> bool {
+    let mut places = sql.as_bytes().windows(words.len());
+    places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
+}
+
+/// Whether `sql` holds the name of the function or the view of `PostgreSQL` that set what `SET` does. Every statement is
+/// searched: the search for one byte is many times as fast as one for a text.
+fn names_settings(sql: &str) -> bool {
+    sql.match_indices('_').any(|(at, _)| {
+        ["set_config", "pg_settings"].iter().any(|name| {
+            let ahead = name.find('_').unwrap_or_default();
+            at.checked_sub(ahead)
+                .and_then(|start| sql.as_bytes().get(start..start + name.len()))
+                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        })
+    })
+}
+
+/// Whether some comment of `sql` is code to a `MySQL` or `MariaDB` server of the version that it names.
+#[inline]
+pub(crate) fn has_code_comments(sql: &str) -> bool {
+    // The search for a byte is many times as fast as one for a text.
+    sql.as_bytes().contains(&b'!') && (sql.contains("/*!") || sql.contains("/*M!"))
+}
+
+/// Whether `sql` is a statement that may commit parts of its work one by one where no transaction is open, so that one
+/// that fails may leave some; beside what [hides](Effects::hides) its work. On `SQLite` the hooks tell.
+#[inline]
+pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
+    let mut lexer = Lexer::new(dialect, sql);
+    let in_parts = match dialect {
+        Dialect::Postgres => rules::postgres_in_parts,
+        Dialect::MySql => rules::mysql_in_parts,
+        Dialect::Sqlite => return false,
+    };
+    first_word(&mut lexer).is_some_and(|first| in_parts(first, lexer))
+}
+
+/// Whether `sql` begins with a word that always writes. `WITH`, `PRAGMA` and the like leave it open.
+#[inline]
+pub(crate) fn begins_with_write(dialect: Dialect, sql: &str) -> bool {
+    dialect == Dialect::Sqlite
+        && matches!(
+            first_word(&mut Lexer::new(dialect, sql)),
+            Some(
+                Keyword::INSERT
+                    | Keyword::UPDATE
+                    | Keyword::DELETE
+                    | Keyword::REPLACE
+                    | Keyword::CREATE
+                    | Keyword::ALTER
+                    | Keyword::DROP
+            )
+        )
+}
+
+/// Whether `sql` holds a statement at all, and not blanks and comments alone.
+#[inline]
+pub(crate) fn says_anything(dialect: Dialect, sql: &str) -> bool {
+    first_word(&mut Lexer::new(dialect, sql)).is_some()
+}
+
+/// Whether `sql` holds more than one statement.
+#[inline]
+pub(crate) fn holds_several(dialect: Dialect, sql: &str, prepared: bool) -> bool {
+    let alone = prepared && dialect != Dialect::Sqlite;
+    if alone || !sql.as_bytes().contains(&b';') {
+        return false;
+    }
+    let scanner = Scanner {
+        dialect,
+        in_transaction: false,
+    };
+    let mut lexer = Lexer::new(dialect, sql);
+    let Some(first) = first_word(&mut lexer) else {
+        return false;
+    };
+    let (_, shape) = scanner.judge(first, &lexer);
+    shape.skip(&mut lexer, first).is_some()
+}

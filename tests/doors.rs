@@ -5,7 +5,7 @@ mod contradictions;
 mod costs;
 mod from_sqlx;
 mod leases;
-mod leftovers;
+pub(crate) mod leftovers;
 mod migrated;
 mod resized;
 mod retried;

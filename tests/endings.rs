@@ -16,4 +16,5 @@ mod runtimes;
 mod servers;
 mod shutdowns;
 mod stands;
+mod traces;
 mod unanswered;

@@ -1,8 +1,8 @@
 //! What a lease may leave beside a transaction, in every way it may end: the next user of the connection finds nothing.
 
-mod mysql;
-mod postgres;
-mod sqlite;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
 
 use steadfast::{Backend, Lease, SessionPool};
 

@@ -114,8 +114,8 @@ impl<DB: Backend> Manager for Connector<DB> {
 
     async fn recycle(&self, link: &mut Link<DB>, _: &Metrics) -> RecycleResult<sqlx::Error> {
         let now = Instant::now();
-        // The second line: an unproven wire never comes back, its loan takes it out.
-        if !link.wire.is_proven() {
+        // The second line: such a wire never comes back, its loan takes it out.
+        if !link.wire.may_go_back() {
             return Err(RecycleError::message("the connection is not proven clean"));
         }
         // Its socket answers for as long as nobody has to wait for it: BEGIN may pass, and COMMIT not.
@@ -162,7 +162,7 @@ pub(super) fn put_back<DB: Backend>(link: Object<Connector<DB>>, mut seat: Seat)
     drop(seat);
 }
 
-/// A connection out of the pool. Dropped with a proven wire it goes back, otherwise it is closed; either
+/// A connection out of the pool. Dropped with a wire that may go back it does, otherwise it is closed; either
 /// way its slot is free at once.
 pub(crate) struct Loan<DB: Backend> {
     link: Option<Object<Connector<DB>>>,
@@ -235,11 +235,16 @@ impl<DB: Backend> Carrier<DB> for Loan<DB> {
 impl<DB: Backend> Drop for Loan<DB> {
     fn drop(&mut self) {
         if let (Some(mut link), Some(seat)) = (self.link.take(), self.seat.take()) {
-            if link.wire.is_proven() {
+            if link.wire.may_go_back() {
                 link.used = Instant::now();
                 link.heard = link.used;
                 put_back(link, seat);
             } else {
+                if link.wire.is_proven() {
+                    tracing::debug!(
+                        "a connection is closed: a statement has left settings, temporary tables or locks on it"
+                    );
+                }
                 // A thread that works for nobody would keep the database's lock until it is done.
                 DB::interrupt(&link.wire.tag);
                 drop(Object::take(link));

@@ -11,6 +11,7 @@
 mod effects;
 mod keyword;
 mod lexer;
+mod lingering;
 mod refusal;
 mod rules;
 #[cfg(test)]
@@ -104,6 +105,33 @@ struct Scanner {
 }
 
 impl Scanner {
+    /// One that refuses nothing that is for the session to judge.
+    fn of(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            in_transaction: false,
+        }
+    }
+
+    /// Whether some statement of a text that may hold several is `such`; `rest` follows the `first` word.
+    fn any(
+        &self,
+        mut first: Keyword,
+        mut rest: Lexer<'_>,
+        such: impl Fn(Keyword, Lexer<'_>) -> bool,
+    ) -> bool {
+        loop {
+            if such(first, rest) {
+                return true;
+            }
+            let (_, shape) = self.judge(first, &rest);
+            match shape.skip(&mut rest, first) {
+                Some(next) => first = next,
+                None => return false,
+            }
+        }
+    }
+
     #[inline]
     fn scan(&self, sql: &str, prepared: bool) -> Option<Refusal> {
         self.read(Lexer::new(self.dialect, sql), prepared)

@@ -7,12 +7,14 @@ use crate::backend::{BoxFuture, Driver};
 
 /// A connection and its tag. It is *proven* when no transaction is open on it and question and answer are
 /// in step. It is marked unproven before anything that may change that is sent, and proven by a proven end
-/// alone; an unproven wire that is dropped is closed, never used again.
+/// alone; an unproven wire that is dropped is closed, never used again. So is one that *retires*: what was done on it
+/// stays for whoever comes next, however its transaction ends.
 pub(crate) struct Wire<DB: Driver> {
     pub(crate) connection: DB::Connection,
     pub(crate) tag: DB::Tag,
     pub(crate) line: Arc<ControlLine<DB>>,
     proven: bool,
+    retires: bool,
 }
 
 impl<DB: Driver> Wire<DB> {
@@ -26,11 +28,22 @@ impl<DB: Driver> Wire<DB> {
             tag,
             line,
             proven: true,
+            retires: false,
         }
     }
 
     pub(crate) fn is_proven(&self) -> bool {
         self.proven
+    }
+
+    /// Whether it may serve somebody else.
+    pub(crate) fn may_go_back(&self) -> bool {
+        self.proven && !self.retires
+    }
+
+    /// This session is the last one that it serves.
+    pub(crate) fn retire(&mut self) {
+        self.retires = true;
     }
 
     pub(crate) fn mark_unproven(&mut self) {

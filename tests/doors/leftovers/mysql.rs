@@ -4,14 +4,14 @@ use super::{ENDS, end};
 use crate::support::{eventually, mysql::*};
 use sqlx::{Executor as _, Row as _};
 
-const PROCEDURES: &str = "
+pub(crate) const PROCEDURES: &str = "
     CREATE PROCEDURE sets() BEGIN SET @seven = 7; SET SESSION sort_buffer_size = 700000; END;
     CREATE PROCEDURE makes() BEGIN CREATE TEMPORARY TABLE hidden (id INT); END;
     CREATE PROCEDURE turns() BEGIN SET autocommit = 0; END;
     CREATE FUNCTION quietly() RETURNS INT BEGIN SET SESSION sort_buffer_size = 700000; RETURN 7; END;";
 
 /// What is left, what shows it, what that must say, and whether the connection serves on.
-const LEFT: &[(&str, &str, &str, bool)] = &[
+pub(crate) const LEFT: &[(&str, &str, &str, bool)] = &[
     (
         "SET SESSION sort_buffer_size = 700000",
         "SELECT CAST(@@sort_buffer_size <> 700000 AS CHAR)",

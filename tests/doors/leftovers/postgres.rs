@@ -5,7 +5,7 @@ use crate::support::postgres::*;
 use sqlx::{Executor as _, Row as _};
 
 /// What is left, what shows it, and what that must say.
-const LEFT: &[(&str, &str, &str)] = &[
+pub(crate) const LEFT: &[(&str, &str, &str)] = &[
     (
         "SET search_path = pg_catalog",
         "SELECT (current_setting('search_path') LIKE 't%')::text",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// What is left, what shows it, what that must say, and whether the connection serves on.
-const LEFT: &[(&str, &str, &str, bool)] = &[
+pub(crate) const LEFT: &[(&str, &str, &str, bool)] = &[
     (
         "PRAGMA foreign_keys = off",
         "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys",

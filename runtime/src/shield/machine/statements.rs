@@ -43,6 +43,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             if effects.sets_limits {
                 DB::forget_settings(&mut wire.tag);
             }
+            if effects.lingers {
+                wire.retire();
+            }
         }
         let text = Text {
             in_parts: !self.life.in_transaction() && (effects.hides || comes_in_parts(statement)),

@@ -2,6 +2,7 @@
 
 use super::keyword::Keyword;
 use super::lexer::{Lexer, Token};
+use super::lingering::lingers;
 use super::{Scanner, Shape, first_word, rules};
 use crate::backend::Dialect;
 
@@ -15,23 +16,75 @@ pub(crate) struct Effects {
     /// It may change the limits of statements and locks for the sessions behind it. What a function does that is called
     /// by its name no text shows.
     pub(crate) sets_limits: bool,
+    /// It leaves something on the connection that no end of a transaction takes back.
+    pub(crate) lingers: bool,
 }
 
 impl Effects {
     #[inline]
     pub(crate) fn of(dialect: Dialect, sql: &str, prepared: bool) -> Self {
-        if dialect == Dialect::Sqlite {
-            return Self::default();
-        }
         let mut lexer = Lexer::new(dialect, sql);
         let first = lexer.token();
-        // A prepared text is one statement, wherever its strings end.
-        let is_alone = prepared || !sql.as_bytes().contains(&b';');
-        Self {
-            hides: dialect == Dialect::MySql && hides(sql, first, lexer, prepared),
-            sets_limits: sets_limits(sql, first, is_alone)
-                || (dialect == Dialect::Postgres && names_settings(sql)),
+        let has_one_statement = prepared && dialect != Dialect::Sqlite;
+        let is_alone = has_one_statement || !sql.as_bytes().contains(&b';');
+        let lingers = lingers(dialect, sql, first, lexer, is_alone);
+        match dialect {
+            Dialect::Postgres => {
+                let named = Named::of(sql);
+                Self {
+                    hides: false,
+                    sets_limits: named.settings || sets_limits(sql, first, is_alone),
+                    lingers: lingers || named.lasts(sql),
+                }
+            }
+            Dialect::MySql => Self {
+                hides: hides(sql, first, lexer, prepared),
+                sets_limits: sets_limits(sql, first, is_alone),
+                lingers: lingers || Named::of(sql).locks,
+            },
+            Dialect::Sqlite => Self {
+                lingers,
+                ..Self::default()
+            },
         }
+    }
+}
+
+/// Functions and views by which a query does what a statement of their own does.
+struct Named {
+    /// `set_config` and `pg_settings` set what `SET` does.
+    settings: bool,
+    /// `pg_advisory_lock` and its kind, `GET_LOCK`: these locks are the session's.
+    locks: bool,
+}
+
+impl Named {
+    /// Every statement is searched: the search for one byte is many times as fast as one for a text.
+    fn of(sql: &str) -> Self {
+        let mut found = Self {
+            settings: false,
+            locks: false,
+        };
+        for (at, _) in sql.match_indices('_') {
+            let is = |name: &str| {
+                let ahead = name.find('_').unwrap_or_default();
+                at.checked_sub(ahead)
+                    .and_then(|start| sql.as_bytes().get(start..start + name.len()))
+                    .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+            };
+            found.settings |= is("set_config") || is("pg_settings");
+            found.locks |= is("advisory_lock") || is("get_lock");
+        }
+        found
+    }
+
+    /// Whether that outlives the transaction, on `PostgreSQL`: who asks for a setting changes none, and one may be for the
+    /// transaction alone.
+    fn lasts(&self, sql: &str) -> bool {
+        let is_local = || mentions(sql, "true") && !mentions(sql, "false");
+        self.locks
+            || (self.settings
+                && (mentions(sql, "update") || (mentions(sql, "set_config") && !is_local())))
     }
 }
 
@@ -86,19 +139,6 @@ fn mentions(sql: &str, words: &str) -> bool {
     places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
 }
 
-/// Whether `sql` holds the name of the function or the view of `PostgreSQL` that set what `SET` does. Every statement is
-/// searched: the search for one byte is many times as fast as one for a text.
-fn names_settings(sql: &str) -> bool {
-    sql.match_indices('_').any(|(at, _)| {
-        ["set_config", "pg_settings"].iter().any(|name| {
-            let ahead = name.find('_').unwrap_or_default();
-            at.checked_sub(ahead)
-                .and_then(|start| sql.as_bytes().get(start..start + name.len()))
-                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-        })
-    })
-}
-
 /// Whether some comment of `sql` is code to a `MySQL` or `MariaDB` server of the version that it names.
 #[inline]
 pub(crate) fn has_code_comments(sql: &str) -> bool {
@@ -150,10 +190,7 @@ pub(crate) fn holds_several(dialect: Dialect, sql: &str, prepared: bool) -> bool
     if alone || !sql.as_bytes().contains(&b';') {
         return false;
     }
-    let scanner = Scanner {
-        dialect,
-        in_transaction: false,
-    };
+    let scanner = Scanner::of(dialect);
     let mut lexer = Lexer::new(dialect, sql);
     let Some(first) = first_word(&mut lexer) else {
         return false;

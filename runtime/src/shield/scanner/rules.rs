@@ -313,11 +313,11 @@ fn on_tables(mut rest: Lexer<'_>) -> bool {
 }
 
 /// The first token that is none of the words to skip.
-fn after(mut rest: Lexer<'_>, skipped: &[K]) -> Token {
+pub(super) fn after(mut rest: Lexer<'_>, skipped: &[K]) -> Token {
     after_in(&mut rest, skipped)
 }
 
-fn after_in(rest: &mut Lexer<'_>, skipped: &[K]) -> Token {
+pub(super) fn after_in(rest: &mut Lexer<'_>, skipped: &[K]) -> Token {
     loop {
         match rest.token() {
             Token::Word(word) if skipped.contains(&word) => {}

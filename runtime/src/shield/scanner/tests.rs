@@ -1,4 +1,5 @@
 mod limits;
+mod lingering;
 mod mysql;
 mod random;
 mod sqlite;

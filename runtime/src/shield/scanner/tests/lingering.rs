@@ -1,0 +1,145 @@
+//! What stays on a connection beyond its session, as far as a text shows it.
+
+use super::*;
+
+#[track_caller]
+fn tells(dialect: Dialect, expected: bool, rows: &[&str]) {
+    for sql in rows {
+        for prepared in [true, false] {
+            let found = Effects::of(dialect, sql, prepared).lingers;
+            assert_eq!(found, expected, "{dialect:?}, prepared: {prepared}: {sql}");
+        }
+    }
+}
+
+#[test]
+fn on_postgres() {
+    tells(
+        Postgres,
+        true,
+        &[
+            "SET search_path = app",
+            "set session work_mem = '7MB'",
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+            "SET ROLE other",
+            "RESET ALL",
+            "DISCARD ALL",
+            "PREPARE seven AS SELECT 7",
+            "DEALLOCATE ALL",
+            "LOAD 'auto_explain'",
+            "CREATE TEMP TABLE a (id int)",
+            "CREATE LOCAL TEMPORARY TABLE a (id int) ON COMMIT DELETE ROWS",
+            "CREATE OR REPLACE TEMP VIEW a AS SELECT 1",
+            "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT PG_TRY_ADVISORY_LOCK(1)",
+            "SELECT set_config('a.b', 'c', false)",
+            "SELECT set_config('a.b', $1, $2)",
+            "UPDATE pg_settings SET setting = '7MB' WHERE name = 'work_mem'",
+            "/* first */ SET work_mem = '7MB'",
+        ],
+    );
+    tells(
+        Postgres,
+        false,
+        &[
+            "SELECT 1",
+            "SET LOCAL search_path = app",
+            "SET TRANSACTION READ ONLY",
+            "SET CONSTRAINTS ALL DEFERRED",
+            "UPDATE a SET search_path = 'b'",
+            "CREATE TABLE temp_a (id int)",
+            "CREATE TEMP TABLE a (id int) ON COMMIT DROP",
+            "DECLARE c CURSOR FOR SELECT 1",
+            "SELECT pg_advisory_xact_lock(1)",
+            "SELECT pg_advisory_unlock(1)",
+            "SELECT set_config('a.b', $1, true)",
+            "SELECT setting FROM pg_settings",
+            "SELECT 'SET work_mem'",
+            "",
+        ],
+    );
+}
+
+#[test]
+fn on_mysql() {
+    tells(
+        MySql,
+        true,
+        &[
+            "SET sql_mode = ''",
+            "SET SESSION TRANSACTION READ ONLY",
+            "SET TRANSACTION READ ONLY",
+            "SET NAMES latin1",
+            "SET @a = 1",
+            "SELECT @a := 1",
+            "SELECT 1 INTO @a",
+            "SELECT id INTO @a FROM b",
+            "USE other",
+            "PREPARE seven FROM 'SELECT 7'",
+            "CREATE TEMPORARY TABLE a (id INT)",
+            "CREATE OR REPLACE TEMPORARY TABLE a (id INT)",
+            "SELECT GET_LOCK('a', 0)",
+        ],
+    );
+    tells(
+        MySql,
+        false,
+        &[
+            "SELECT @a, @@sql_mode, 'a := b', 'INTO @a'",
+            "SET STATEMENT max_statement_time = 1 FOR SELECT 1",
+            "SET GLOBAL max_connections = 100",
+            "INSERT INTO a VALUES ('b@c')",
+            "UPDATE a SET b = 1",
+            "DROP TEMPORARY TABLE a",
+            "SELECT RELEASE_LOCK('a')",
+        ],
+    );
+}
+
+#[test]
+fn on_sqlite() {
+    tells(
+        Sqlite,
+        true,
+        &[
+            "PRAGMA foreign_keys = off",
+            "PRAGMA main.synchronous(off)",
+            "PRAGMA case_sensitive_like = on",
+            "ATTACH ':memory:' AS a",
+            "DETACH a",
+            "CREATE TEMP TABLE a (id)",
+            "SELECT 1; CREATE TEMPORARY VIEW a AS SELECT 1",
+            "; PRAGMA foreign_keys = off",
+        ],
+    );
+    tells(
+        Sqlite,
+        false,
+        &[
+            "PRAGMA foreign_keys",
+            "PRAGMA table_info(a)",
+            "PRAGMA main.user_version = 7",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+            "CREATE TABLE temp (id)",
+            "SELECT 1; SELECT 2",
+            "CREATE TRIGGER t AFTER UPDATE ON a BEGIN DELETE FROM b; END",
+        ],
+    );
+}
+
+/// Each statement of a text is looked at, where there may be several.
+#[test]
+fn behind_another() {
+    for (dialect, sql) in [
+        (Postgres, "SELECT 1; SET work_mem = '7MB'"),
+        (MySql, "SELECT 1; SET sql_mode = ''"),
+        (MySql, "INSERT INTO a VALUES (1); USE other"),
+    ] {
+        assert!(Effects::of(dialect, sql, false).lingers, "{sql}");
+        assert!(
+            !Effects::of(dialect, sql, true).lingers,
+            "one, or an error: {sql}"
+        );
+    }
+}

@@ -39,6 +39,21 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 /// level it happened in is *doomed*: it answers every later statement with the first error and cannot be
 /// committed. [`savepoint`](Self::savepoint) confines that.
 ///
+/// # What stays on a connection
+/// A transaction's end takes back the work, and not what a statement has made of the connection. Where the text of a
+/// statement shows that it leaves something, the connection serves this session to its end and nobody behind it: it is
+/// closed, and the pool opens another when it needs one. The same holds for a single statement on `&pool`.
+///
+/// | | closed behind | left, because no text shows it | costs nothing |
+/// |---|---|---|---|
+/// | PostgreSQL | `SET`, `RESET`, `DISCARD`, `set_config(…, false)`, `UPDATE pg_settings`; temporary tables and views; `PREPARE`, `DEALLOCATE`, `DECLARE … WITH HOLD`, `LOAD`; `pg_advisory_lock` and its kind | what functions, `DO` and `CALL` set; `SELECT … INTO TEMP`; what a [lent](crate::guide::adopting) connection was told | `SET LOCAL`, `set_config(…, true)`, `ON COMMIT DROP`, `pg_advisory_xact_lock` |
+/// | MySQL, MariaDB | `SET` of the session, of its next transaction and of variables (`@a := …`, `INTO @a`), `USE`, temporary tables, `PREPARE`, `GET_LOCK` | what procedures, functions, `EXECUTE` and a lent connection do | `SET STATEMENT … FOR`, `SET GLOBAL` |
+/// | SQLite | `PRAGMA` that sets, `ATTACH`, `DETACH`, temporary tables, views and triggers | what a lent connection was told | `PRAGMA` that asks, and those of the database itself |
+///
+/// What stands on a connection by right belongs into
+/// [`after_connect`](crate::PoolBuilder::after_connect); work that needs a connection for itself takes a
+/// [lease](crate::SessionPool::acquire), which is cleaned.
+///
 /// # Cost
 /// It opens at its first statement; before that it holds no connection. `n` statements cost `n + 2` round
 /// trips once they are prepared, a savepoint with a statement in it one more.

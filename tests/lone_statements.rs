@@ -437,10 +437,20 @@ mod forgotten {
         let place = Place::new().await;
         let pool = place.pool(1).await;
         for words in ["DEALLOCATE ALL", "DISCARD ALL"] {
+            // On a lent connection, where nobody sees it.
+            let forgets = async || {
+                let lent = pool.operation("forgotten::forgets").autocommit();
+                lent.run(async |session| {
+                    session.raw().await?.execute(words).await?;
+                    Ok::<_, Error>(())
+                })
+                .await
+                .unwrap();
+            };
             reads(&pool).await.unwrap();
-            pool.execute(words).await.unwrap();
+            forgets().await;
             assert_eq!(reads(&pool).await.unwrap(), 2, "{words}");
-            pool.execute(words).await.unwrap();
+            forgets().await;
             let lone = sqlx::query("SELECT * FROM accounts").fetch_all(&pool).await;
             let error = Error::from(lone.unwrap_err());
             assert_eq!(

@@ -4,6 +4,7 @@ mod autocommit;
 mod calls;
 mod closures;
 mod control_statements;
+mod exchanged;
 mod identity;
 mod join;
 mod mismatches;

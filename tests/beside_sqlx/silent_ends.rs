@@ -202,14 +202,14 @@ mod sqlite {
     async fn swallows(who: Who, full: bool) -> (Result<(), Failure>, Vec<i64>) {
         let place = Place::new().await;
         let doer = Doer::<Db>::connect(who, &place.url, 1).await;
+        let mut work = doer.begin().await.unwrap();
         let text = if full {
             // A disk that is full at once, for this connection.
-            doer.execute("PRAGMA max_page_count = 20").await.unwrap();
+            work.execute("PRAGMA max_page_count = 20").await.unwrap();
             "INSERT INTO notes VALUES (2, hex(zeroblob(100000)))"
         } else {
             "INSERT OR ROLLBACK INTO notes VALUES (2, 'note 1')"
         };
-        let mut work = doer.begin().await.unwrap();
         work.note(1).await.unwrap();
         let error = work.execute(text).await.unwrap_err().to_string();
         assert!(

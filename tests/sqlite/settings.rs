@@ -182,5 +182,9 @@ async fn other_settings_pass_and_texts_that_only_look_like_these() {
         sqlx::raw_sql(text).execute(&mut session).await.unwrap();
         session.commit().await.unwrap();
     }
-    assert_eq!(asked(&pool, "cache_size").await, -4000);
+    assert_eq!(
+        asked(&pool, "cache_size").await,
+        -2000,
+        "it ends with its session"
+    );
 }

@@ -74,6 +74,14 @@ impl Summary {
         )
     }
 
+    /// What a session remembers whose function ended with another session in its hands.
+    pub(crate) fn exchanged() -> Summary {
+        Summary::ours(
+            Category::Programming,
+            "the session was exchanged for another",
+        )
+    }
+
     /// What a session remembers of a statement that was dropped while it ran.
     pub(crate) fn dropped_statement() -> Summary {
         Summary::ours(Category::Cancelled, "a statement was dropped while it ran")

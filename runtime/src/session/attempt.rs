@@ -8,6 +8,7 @@ use std::pin::Pin;
 use super::Session;
 use super::call::State;
 use super::place::Place;
+use super::savepoint::exchanged;
 use crate::backend::Backend;
 use crate::error::{Error, ManagedError, Outcome, Phase, Summary};
 use crate::pool::timed_out;
@@ -133,6 +134,10 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     fn keep(&mut self) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
         Box::pin(async move {
             match &mut self.place {
+                Place::Own(session) if session.id() != self.state.entry.id => {
+                    session.custody().roll_back_in_time().await;
+                    Err(exchanged())
+                }
                 Place::Own(session) => session.custody().commit().await.map(|_| ()),
                 Place::Callers(borrowed) => {
                     let kept = borrowed.leave_well().await;
@@ -151,7 +156,15 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     fn undo(&mut self) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
         Box::pin(async move {
             match &mut self.place {
-                Place::Own(session) => session.custody().roll_back_in_time().await,
+                Place::Own(session) => {
+                    let is_exchanged = session.id() != self.state.entry.id;
+                    let outcome = session.custody().roll_back_in_time().await;
+                    if is_exchanged {
+                        Outcome::Unknown
+                    } else {
+                        outcome
+                    }
+                }
                 Place::Callers(borrowed) => {
                     let outcome = borrowed.undo().await;
                     self.state.entry.ended(Some(outcome));

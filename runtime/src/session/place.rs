@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Session;
-use super::savepoint::Level;
+use super::savepoint::{Level, doom_stranger, exchanged};
 use crate::backend::Backend;
 use crate::error::{Classify, Error, Outcome, Phase, Summary};
 use crate::pool::timed_out;
@@ -40,8 +40,10 @@ impl<'c, DB: Backend> Place<'c, DB> {
     /// As a part of what the caller does.
     pub(super) fn joined(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
         let former = hasten(session, deadline);
+        let id = session.id();
         let share = Share::Joined(Joined {
             session,
+            id,
             failure: None,
             ended: false,
         });
@@ -90,6 +92,14 @@ impl<DB: Backend> Borrowed<'_, DB> {
         }
     }
 
+    fn is_exchanged(&self) -> bool {
+        match &self.share {
+            Share::Level(level) => level.is_exchanged(),
+            Share::Joined(joined) => joined.is_exchanged(),
+            Share::Left => false,
+        }
+    }
+
     pub(super) async fn leave_well(&mut self) -> Result<(), Error> {
         // Under the inner call's own deadline still: the unread rest of a stream may be long.
         let in_time = self.session().custody().settle_in_time().await;
@@ -103,6 +113,10 @@ impl<DB: Backend> Borrowed<'_, DB> {
     /// It is undone ahead of anything else that the caller's session does, its end included. At once where somebody may
     /// have committed it unseen: only the database's answer tells then.
     pub(super) async fn undo(&mut self) -> Outcome {
+        if self.is_exchanged() {
+            drop(self.leave());
+            return Outcome::Unknown;
+        }
         let life = &self.session().custody().machine().life;
         let (outcome, in_transaction) = (life.once_undone(), life.in_transaction());
         match self.leave() {
@@ -134,6 +148,8 @@ impl<DB: Backend> Drop for Borrowed<'_, DB> {
 /// A call without a savepoint. Unless it ends well it dooms the session.
 struct Joined<'s, DB: Backend> {
     session: &'s mut Session<DB>,
+    /// Which session that was when the call began.
+    id: u64,
     failure: Option<Summary>,
     ended: bool,
 }
@@ -141,6 +157,9 @@ struct Joined<'s, DB: Backend> {
 impl<DB: Backend> Joined<'_, DB> {
     /// As a level's: an `Ok` that has swallowed what dooms is none. To be settled before.
     fn leave_well(mut self) -> Result<(), Error> {
+        if self.is_exchanged() {
+            return Err(exchanged());
+        }
         let doom = self.session.custody().machine().life.doom().cloned();
         if let Some(first) = doom {
             let error = Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack);
@@ -150,10 +169,17 @@ impl<DB: Backend> Joined<'_, DB> {
         self.ended = true;
         Ok(())
     }
+
+    fn is_exchanged(&self) -> bool {
+        self.session.id() != self.id
+    }
 }
 
 impl<DB: Backend> Drop for Joined<'_, DB> {
     fn drop(&mut self) {
+        if self.is_exchanged() {
+            return doom_stranger(self.session);
+        }
         let life = &mut self.session.custody().machine().life;
         // Without a transaction there is nothing to doom: what was done is done.
         if !self.ended && life.in_transaction() {

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::backend::Backend;
-use crate::error::{Category, Error, Outcome, Phase};
+use crate::error::{Category, Error, Outcome, Phase, Summary};
 
 impl<DB: Backend> Session<DB> {
     /// Runs `body` in a savepoint: what it did stays if it returns `Ok`, and is undone, alone, if it returns
@@ -68,19 +68,25 @@ impl<DB: Backend> Session<DB> {
 /// One level of a session. Dropped, it is undone.
 pub(super) struct Level<'s, DB: Backend> {
     pub(super) session: &'s mut Session<DB>,
+    /// Which session that was when the level began.
+    id: u64,
     depth: usize,
 }
 
 impl<'s, DB: Backend> Level<'s, DB> {
     pub(super) fn enter(session: &'s mut Session<DB>) -> Self {
+        let id = session.id();
         let life = &mut session.custody().machine().life;
         life.enter();
         let depth = life.depth();
-        Self { session, depth }
+        Self { session, id, depth }
     }
 
     /// Keeps what the level did, unless something doomed it. To be settled before.
     pub(super) fn leave_well(mut self) -> Result<(), Error> {
+        if self.is_exchanged() {
+            return Err(exchanged());
+        }
         let depth = self.depth;
         self.depth = 0;
         let custody = self.session.custody();
@@ -94,6 +100,11 @@ impl<'s, DB: Backend> Level<'s, DB> {
 }
 
 impl<DB: Backend> Level<'_, DB> {
+    /// Whether the body has left another session in the place of this one.
+    pub(super) fn is_exchanged(&self) -> bool {
+        self.session.id() != self.id
+    }
+
     /// Undoes what the level did, and waits for the database's answer.
     pub(super) async fn undo(mut self) -> Outcome {
         self.leave_badly();
@@ -101,6 +112,11 @@ impl<DB: Backend> Level<'_, DB> {
     }
 
     fn leave_badly(&mut self) {
+        if self.is_exchanged() {
+            // Its own still has the level, and cannot be committed with it.
+            doom_stranger(self.session);
+            self.depth = 0;
+        }
         let custody = self.session.custody();
         while self.depth > 0 && custody.machine().life.depth() >= self.depth {
             custody.leave_badly();
@@ -113,4 +129,23 @@ impl<DB: Backend> Drop for Level<'_, DB> {
     fn drop(&mut self) {
         self.leave_badly();
     }
+}
+
+/// What becomes of a session that a body has left in the place of its own: nobody commits it.
+pub(super) fn doom_stranger<DB: Backend>(session: &mut Session<DB>) {
+    let life = &mut session.custody().machine().life;
+    if life.in_transaction() {
+        life.doom_session(Summary::exchanged());
+    }
+}
+
+/// The answer of a call whose body has exchanged its session: whoever has that now decides what becomes of its work.
+pub(super) fn exchanged() -> Error {
+    Error::new(
+        Category::Programming,
+        Phase::Body,
+        "the session was exchanged for another",
+    )
+    .with_help("neither swap nor replace the session that a function is given")
+    .with_outcome(Outcome::Unknown)
 }

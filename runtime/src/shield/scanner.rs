@@ -114,11 +114,11 @@ impl Scanner {
     }
 
     /// Whether some statement of a text that may hold several is `such`; `rest` follows the `first` word.
-    fn any(
+    fn any<'text>(
         &self,
         mut first: Keyword,
-        mut rest: Lexer<'_>,
-        such: impl Fn(Keyword, Lexer<'_>) -> bool,
+        mut rest: Lexer<'text>,
+        such: impl Fn(Keyword, Lexer<'text>) -> bool,
     ) -> bool {
         loop {
             if such(first, rest) {

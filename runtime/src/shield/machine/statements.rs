@@ -40,7 +40,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
             if effects.hides {
                 DB::runs_hidden(&mut wire.tag);
             }
-            if effects.sets_limits {
+            if effects.calls {
                 DB::forget_settings(&mut wire.tag);
             }
             if effects.lingers {

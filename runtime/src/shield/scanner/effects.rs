@@ -2,8 +2,7 @@
 
 use super::keyword::Keyword;
 use super::lexer::{Lexer, Token};
-use super::lingering::lingers;
-use super::{Scanner, Shape, first_word, rules};
+use super::{Scanner, Shape, first_word, lingering, rules};
 use crate::backend::Dialect;
 
 /// What the text of a statement shows of that.
@@ -13,9 +12,9 @@ pub(crate) struct Effects {
     /// begin and end transactions, and leave `autocommit` off; a comment may be code or not; and what `sql_mode` is
     /// decides where a string with a backslash ends and which word begins a block.
     pub(crate) hides: bool,
-    /// It may change the limits of statements and locks for the sessions behind it. What a function does that is called
-    /// by its name no text shows.
-    pub(crate) sets_limits: bool,
+    /// It runs code of the user's on the server that may change the limits of statements and locks for the sessions
+    /// behind it. Of a function that a query calls no text shows that.
+    pub(crate) calls: bool,
     /// It leaves something on the connection that no end of a transaction takes back.
     pub(crate) lingers: bool,
 }
@@ -25,29 +24,63 @@ impl Effects {
     pub(crate) fn of(dialect: Dialect, sql: &str, prepared: bool) -> Self {
         let mut lexer = Lexer::new(dialect, sql);
         let first = lexer.token();
-        let has_one_statement = prepared && dialect != Dialect::Sqlite;
-        let is_alone = has_one_statement || !sql.as_bytes().contains(&b';');
-        let lingers = lingers(dialect, sql, first, lexer, is_alone);
+        let text = Text {
+            scanner: Scanner::of(dialect),
+            first,
+            rest: lexer,
+            is_alone: (prepared && dialect != Dialect::Sqlite) || !sql.as_bytes().contains(&b';'),
+        };
         match dialect {
-            Dialect::Postgres => {
-                let named = Named::of(sql);
-                Self {
-                    hides: false,
-                    sets_limits: named.settings || sets_limits(sql, first, is_alone),
-                    lingers: lingers || named.lasts(sql),
-                }
-            }
+            Dialect::Postgres => Self {
+                hides: false,
+                calls: text.any(calls),
+                lingers: text.any(lingering::postgres) || Named::of(sql).lasts(sql),
+            },
             Dialect::MySql => Self {
                 hides: hides(sql, first, lexer, prepared),
-                sets_limits: sets_limits(sql, first, is_alone),
-                lingers: lingers || Named::of(sql).locks,
+                calls: text.any(calls),
+                lingers: text.any(lingering::mysql)
+                    || lingering::assigns_variable(sql, lexer)
+                    || Named::of(sql).locks,
             },
             Dialect::Sqlite => Self {
-                lingers,
+                lingers: text.any(lingering::sqlite),
                 ..Self::default()
             },
         }
     }
+}
+
+/// The statements of a text, whose first token is read.
+struct Text<'text> {
+    scanner: Scanner,
+    first: Token,
+    rest: Lexer<'text>,
+    is_alone: bool,
+}
+
+impl<'text> Text<'text> {
+    /// Whether one of them is `such`, by its first word and what follows it.
+    #[inline]
+    fn any(&self, such: impl Fn(Keyword, Lexer<'text>) -> bool) -> bool {
+        let mut rest = self.rest;
+        let first = match self.first {
+            Token::Word(first) => Some(first),
+            Token::Semicolon => first_word(&mut rest),
+            _ => Some(Keyword::OTHER),
+        };
+        first.is_some_and(|first| {
+            if self.is_alone {
+                such(first, rest)
+            } else {
+                self.scanner.any(first, rest, such)
+            }
+        })
+    }
+}
+
+fn calls(first: Keyword, _: Lexer<'_>) -> bool {
+    matches!(first, Keyword::CALL | Keyword::DO | Keyword::EXECUTE)
 }
 
 /// Functions and views by which a query does what a statement of their own does.
@@ -118,19 +151,6 @@ fn hides(sql: &str, first: Token, mut rest: Lexer<'_>, prepared: bool) -> bool {
             _ => starts = false,
         }
     }
-}
-
-#[inline]
-fn sets_limits(sql: &str, first: Token, is_alone: bool) -> bool {
-    let words: &[&str] = match first {
-        _ if !is_alone => &["_time", "reset", "discard", "call", "do", "execute"],
-        Token::Word(Keyword::SET | Keyword::RESET) => &["_time", "reset"],
-        Token::Word(Keyword::CALL | Keyword::DISCARD | Keyword::DO | Keyword::EXECUTE) => {
-            return true;
-        }
-        _ => &[],
-    };
-    words.iter().any(|words| mentions(sql, words))
 }
 
 /// Whether `words` stand anywhere in `sql`, in any case.

@@ -4,40 +4,9 @@
 use super::keyword::Keyword as K;
 use super::lexer::{Lexer, Token};
 use super::rules::{after, after_in};
-use super::{Scanner, first_word};
-use crate::backend::Dialect;
-
-/// Whether some statement of `sql` does; `rest` is what follows its `first` token.
-#[inline]
-pub(super) fn lingers(
-    dialect: Dialect,
-    sql: &str,
-    first: Token,
-    mut rest: Lexer<'_>,
-    is_alone: bool,
-) -> bool {
-    let of_one = match dialect {
-        Dialect::Postgres => postgres,
-        Dialect::MySql if assigns_variable(sql, rest) => return true,
-        Dialect::MySql => mysql,
-        Dialect::Sqlite => sqlite,
-    };
-    let first = match first {
-        Token::Word(first) => Some(first),
-        Token::Semicolon => first_word(&mut rest),
-        _ => Some(K::OTHER),
-    };
-    first.is_some_and(|first| {
-        if is_alone {
-            of_one(first, rest)
-        } else {
-            Scanner::of(dialect).any(first, rest, of_one)
-        }
-    })
-}
 
 /// `SET LOCAL` ends with the transaction, as does a temporary table that is dropped on COMMIT.
-fn postgres(first: K, mut rest: Lexer<'_>) -> bool {
+pub(super) fn postgres(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::SET => !matches!(
             rest.token(),
@@ -68,7 +37,7 @@ fn has(mut rest: Lexer<'_>, one: K, other: K) -> bool {
 }
 
 /// Of what `SET` changes, what is the server's own or for one statement stays with nobody.
-fn mysql(first: K, mut rest: Lexer<'_>) -> bool {
+pub(super) fn mysql(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::SET => !matches!(
             rest.token(),
@@ -81,7 +50,7 @@ fn mysql(first: K, mut rest: Lexer<'_>) -> bool {
 }
 
 /// `SELECT @a := 1`, `SELECT 1 INTO @a`.
-fn assigns_variable(sql: &str, mut rest: Lexer<'_>) -> bool {
+pub(super) fn assigns_variable(sql: &str, mut rest: Lexer<'_>) -> bool {
     // The search for a byte is many times as fast as reading the tokens.
     if !sql.as_bytes().contains(&b'@') {
         return false;
@@ -102,7 +71,7 @@ fn assigns_variable(sql: &str, mut rest: Lexer<'_>) -> bool {
 }
 
 /// A setting that is asked for stays as it is, as do those of the database itself.
-fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
+pub(super) fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::ATTACH | K::DETACH => true,
         K::CREATE => matches!(rest.token(), Token::Word(K::TEMP | K::TEMPORARY)),

@@ -1,4 +1,4 @@
-mod limits;
+mod calls;
 mod lingering;
 mod mysql;
 mod random;

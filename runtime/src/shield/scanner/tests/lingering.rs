@@ -35,6 +35,7 @@ fn on_postgres() {
             "SELECT PG_TRY_ADVISORY_LOCK(1)",
             "SELECT set_config('a.b', 'c', false)",
             "SELECT set_config('a.b', $1, $2)",
+            "WITH a AS (SELECT pg_catalog.Set_Config($1, $2, false)) SELECT 1 FROM a",
             "UPDATE pg_settings SET setting = '7MB' WHERE name = 'work_mem'",
             "/* first */ SET work_mem = '7MB'",
         ],
@@ -56,6 +57,7 @@ fn on_postgres() {
             "SELECT set_config('a.b', $1, true)",
             "SELECT setting FROM pg_settings",
             "SELECT 'SET work_mem'",
+            "SELECT _, a_, _set_confi, pg_setting, 'é_é' FROM b",
             "",
         ],
     );

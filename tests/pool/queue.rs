@@ -128,4 +128,83 @@ each_database! {
         assert!(pool.sessions().is_empty());
         assert_eq!((pool.stats().in_use, pool.stats().idle), (0, 2));
     }
+
+    /// While others get connections the server is there.
+    #[tokio::test]
+    async fn a_pool_that_is_full_is_no_silent_server() {
+        let place = Place::new().await;
+        let opened = Arc::new(Semaphore::new(1));
+        let first_alone = Arc::clone(&opened);
+        let builder = place.builder(2).acquire_timeout(MILLIS(500)).after_connect(move |_| {
+            let opened = Arc::clone(&first_alone);
+            Box::pin(async move {
+                opened.acquire().await.unwrap().forget();
+                Ok(())
+            })
+        });
+        let pool = builder.connect_lazy().unwrap();
+        let held = Hold::new();
+        let first = held.on(&pool);
+        held.is_held.notified().await;
+        let clock = Clock::stop();
+        let waits = |number: usize| {
+            let pool = pool.clone();
+            async move { pool.sessions().len() == number && pool.stats().waiting == number - 1 }
+        };
+        // Holds the second seat, and does not come to have a connection.
+        let connecting = Hold::new();
+        let connecting = connecting.on(&pool);
+        clock.eventually("it connects", || waits(2)).await;
+        let next = Hold::new();
+        let (second, last) = (next.on(&pool), Hold::new());
+        clock.eventually("it queues", || waits(3)).await;
+        let last = last.on(&pool);
+        clock.eventually("the last one queues", || waits(4)).await;
+        held.until.close();
+        first.await.unwrap().unwrap();
+        next.is_held.notified().await;
+        clock.leap();
+        let (silent, full) = (connecting.await.unwrap().unwrap_err(), last.await.unwrap().unwrap_err());
+        drop(clock);
+        assert_eq!((silent.category(), silent.phase()), (Category::Connection, Phase::Acquire), "{silent}");
+        assert_eq!((full.category(), full.phase()), (Category::Capacity, Phase::Acquire), "{full}");
+        next.until.close();
+        second.await.unwrap().unwrap();
+    }
+}
+
+mod begin {
+    each_server! {
+        use std::time::Duration;
+        use steadfast::Error;
+        use xtask::proxy::{Fault, Proxy};
+
+        /// It may go unanswered for as long again as the connection was waited for.
+        #[tokio::test]
+        async fn has_its_own_time_behind_a_long_wait() {
+            let place = Place::new().await;
+            let proxy = Proxy::before(&place.url).unwrap();
+            let builder = Pool::builder().primary(proxy.url()).max_connections(1);
+            let pool = builder.acquire_timeout(Duration::from_secs(1)).connect().await.unwrap();
+            let mut holder = pool.begin().await.unwrap();
+            pay(&mut holder, 1, 0).await.unwrap();
+            let clock = Clock::stop();
+            let waiter = pool.clone();
+            let waiter = tokio::spawn(async move {
+                waiter.session("begin::has_its_own_time", async |session| Ok::<_, Error>(pay(session, 2, 5).await?)).await
+            });
+            clock.eventually("it queues", || async { pool.stats().waiting == 1 }).await;
+            clock.skip(Duration::from_millis(900));
+            let word = if NAME == "postgres" { "BEGIN" } else { "START TRANSACTION" };
+            proxy.on(move |sent| sent.runs(word), Fault::HoldAnswer);
+            holder.rollback().await.unwrap();
+            clock.eventually("BEGIN is on its way", || async { proxy.fired() == 1 }).await;
+            clock.skip(Duration::from_millis(900));
+            // A limit that has passed is noticed ahead of the answer.
+            tokio::task::yield_now().await;
+            proxy.resume();
+            waiter.await.unwrap().unwrap();
+            assert_eq!(place.cents(2).await, 1005);
+        }
+    }
 }

@@ -181,3 +181,24 @@ async fn a_crowd_of_single_writes_keeps_no_reader_waiting() {
         waiting.await.unwrap().unwrap();
     }
 }
+
+/// The wait for the turn is bounded by the lock's limit; a connection and BEGIN have their time from then on.
+#[tokio::test]
+async fn a_turn_that_comes_late_is_no_lost_connection() {
+    let place = Place::new().await;
+    let builder = place.builder(4).acquire_timeout(Duration::from_millis(500));
+    let pool = builder.connect().await.unwrap();
+    let writing = Writing::begin(&pool).await;
+    let clock = Clock::stop();
+    let (one, other) = (pool.clone(), pool.clone());
+    let session = tokio::spawn(async move { write(&one, 1).await });
+    let alone = tokio::spawn(async move { insert(2).execute(&other).await });
+    clock
+        .eventually("both queue", || async { pool.sessions().len() == 3 })
+        .await;
+    clock.skip(Duration::from_secs(2));
+    writing.end().await;
+    session.await.unwrap().unwrap();
+    alone.await.unwrap().unwrap();
+    assert_eq!(place.count("notes").await, 3);
+}

@@ -30,9 +30,13 @@ impl<DB: Backend> SessionPool<DB> {
         let mut reconnect = Reconnect::new();
         let mut busy = Busy::until(until);
         let mut last = None;
+        let lent_before = self.shared.tally.lent();
         loop {
-            match self.while_open(timeout_at(until, self.link())).await? {
+            let mut seated = None;
+            let link = timeout_at(until, self.link(&mut seated));
+            match self.while_open(link).await? {
                 Ok(Ok((link, seat))) => {
+                    self.shared.tally.lends();
                     // From the first connection on: before it there is nothing to maintain.
                     self.shared.keep_maintained();
                     return Ok(Loan::new(link, seat, turn));
@@ -78,9 +82,17 @@ impl<DB: Backend> SessionPool<DB> {
                             Error::from_driver(error, Phase::Acquire)
                         }
                         Some(error) => unreachable(error, began.elapsed()),
-                        // With a slot to be had the time went into connecting.
-                        None if self.stats().in_use < self.stats().max => silent(began.elapsed()),
-                        None => self.exhausted(began.elapsed()),
+                        None => {
+                            // Most of the time went into connecting, or all of it for those ahead.
+                            let connects = seated.is_some_and(|at| at - began < until - at);
+                            let nobody_was_served = self.shared.tally.lent() == lent_before
+                                && self.stats().in_use < self.stats().max;
+                            if connects || nobody_was_served {
+                                silent(began.elapsed())
+                            } else {
+                                self.exhausted(began.elapsed())
+                            }
+                        }
                     });
                 }
             }
@@ -101,8 +113,12 @@ impl<DB: Backend> SessionPool<DB> {
         }
     }
 
-    async fn link(&self) -> Result<(Object<Connector<DB>>, Seat), PoolError<sqlx::Error>> {
+    async fn link(
+        &self,
+        seated: &mut Option<Instant>,
+    ) -> Result<(Object<Connector<DB>>, Seat), PoolError<sqlx::Error>> {
         let seat = self.shared.seats.take().await.ok_or(PoolError::Closed)?;
+        *seated = Some(Instant::now());
         Ok((self.shared.links.get().await?, seat))
     }
 

@@ -31,6 +31,7 @@ pub struct PoolStats {
 pub(crate) struct Tally {
     reaping: AtomicU64,
     reaped: AtomicU64,
+    lent: AtomicU64,
 }
 
 impl Tally {
@@ -40,6 +41,15 @@ impl Tally {
 
     pub(crate) fn reaped(&self) -> u64 {
         self.reaped.load(Ordering::Relaxed)
+    }
+
+    /// How many times a connection has been given out.
+    pub(crate) fn lent(&self) -> u64 {
+        self.lent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn lends(&self) {
+        self.lent.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn reaper_starts(&self) {

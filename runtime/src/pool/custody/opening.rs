@@ -80,9 +80,8 @@ impl<DB: Backend> Custody<DB> {
 
     async fn open(&mut self, lent: bool) -> Result<(), Error> {
         self.list();
-        let now = Instant::now();
-        let until = self.no_later(now + self.pool.settings().acquire_timeout);
-        let busy_until = self.no_later(now + self.lock_timeout());
+        let busy_until = self.no_later(Instant::now() + self.lock_timeout());
+        let mut until = self.within_acquire_timeout();
         let mut answer_until = until;
         let mut busy = Busy::until(busy_until);
         let mut queues = self.queues;
@@ -93,7 +92,11 @@ impl<DB: Backend> Custody<DB> {
                 } else {
                     None
                 };
+                if turn.is_some() {
+                    until = self.within_acquire_timeout();
+                }
                 let loan = self.pool.loan(turn, until).await?;
+                answer_until = self.within_acquire_timeout();
                 self.runtime = loan.runtime();
                 self.machine.lend(loan);
                 self.entry.reached(SessionStage::Open);
@@ -143,5 +146,9 @@ impl<DB: Backend> Custody<DB> {
                 return Err(Error::from_driver(error, Phase::Begin).with_outcome(Outcome::NotSent));
             }
         }
+    }
+
+    fn within_acquire_timeout(&self) -> Instant {
+        self.no_later(Instant::now() + self.pool.settings().acquire_timeout)
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod gate;
 mod readers;
 mod settings;
+mod shapes;
 mod texts;
 mod worker;
 

@@ -103,6 +103,15 @@ pub trait Driver: Database + Sized {
     /// What is sent to open a session; empty where there is nothing to send.
     fn begin(tag: &mut Self::Tag, begin: &Begin) -> Cow<'static, str>;
 
+    /// The session is open: what may have changed since the connection was last used is looked at.
+    fn opened<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c mut Self::Tag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        let _ = (connection, tag);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// What is sent to commit, and proves by its answer that the transaction was still ours. `unseen`: a
     /// statement was not read to its end. A `note`, where there is one, goes behind the proof: it must not be made
     /// where the transaction is gone.

@@ -20,7 +20,7 @@ use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
-use super::shared::delegate_to_sqlx;
+use super::shared::{delegate_to_sqlx, first_row};
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
     Suspicion,
@@ -37,6 +37,8 @@ pub struct SqliteTag {
     flags: Arc<Flags>,
     /// `None` where it is in doubt.
     query_only: Option<bool>,
+    /// For which version of the schema sqlx has prepared statements.
+    schema: Option<i64>,
     /// How long a statement of this session may take.
     statement_timeout: Option<Duration>,
     /// Somebody may have left a transaction open, in autocommit.
@@ -105,6 +107,7 @@ impl Driver for Sqlite {
             Ok(SqliteTag {
                 flags,
                 query_only: Some(false),
+                schema: None,
                 statement_timeout: None,
                 is_suspect: false,
                 meddled: OnceLock::new(),
@@ -201,6 +204,23 @@ impl Driver for Sqlite {
             handle.remove_update_hook();
             tag.flags.guard(&mut handle);
             Ok(Scrubbed::Reset)
+        })
+    }
+
+    /// SQLite prepares a statement anew whose tables have changed, and sqlx goes on with the columns that it had.
+    fn opened<'c>(
+        connection: &'c mut SqliteConnection,
+        tag: &'c mut SqliteTag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            let version = sqlx::Executor::fetch_many(&mut *connection, "PRAGMA schema_version");
+            let row = first_row::<Self>(version).await?;
+            let version = row.as_ref().map(Self::first_number).transpose()?;
+            if tag.schema.is_some() && tag.schema != version {
+                connection.clear_cached_statements().await?;
+            }
+            tag.schema = version;
+            Ok(())
         })
     }
 

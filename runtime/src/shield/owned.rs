@@ -82,20 +82,16 @@ impl<L: 'static> Owned<L> {
                 sql.to_mut().push_str("; SAVEPOINT ");
                 sql.to_mut().push_str(LENT);
             }
-            let answer = if sql.is_empty() && !inspects {
-                Ok(Ok(()))
-            } else {
-                let sent = async {
-                    if !sql.is_empty() {
-                        nested_batch::<DB>(wire, sql, lent).await?;
-                    }
-                    if inspects {
-                        DB::inspect(&mut wire.connection, &mut wire.tag).await?;
-                    }
-                    Ok(())
-                };
-                timeout_at(until, sent).await
+            let sent = async {
+                if !sql.is_empty() {
+                    nested_batch::<DB>(wire, sql, lent).await?;
+                }
+                if inspects {
+                    DB::inspect(&mut wire.connection, &mut wire.tag).await?;
+                }
+                DB::opened(&mut wire.connection, &mut wire.tag).await
             };
+            let answer = timeout_at(until, sent).await;
             if !matches!(answer, Ok(Ok(()))) {
                 DB::forget_settings(&mut wire.tag);
             }

@@ -216,7 +216,9 @@ impl Driver for Sqlite {
             let version = sqlx::Executor::fetch_many(&mut *connection, "PRAGMA schema_version");
             let row = first_row::<Self>(version).await?;
             let version = row.as_ref().map(Self::first_number).transpose()?;
-            if tag.schema.is_some() && tag.schema != version {
+            if tag.schema != version {
+                // What is prepared next is prepared for the schema that SQLite remembers; this reads it anew.
+                Self::batch(connection, "SELECT 1 FROM sqlite_schema LIMIT 1".into()).await?;
                 connection.clear_cached_statements().await?;
             }
             tag.schema = version;

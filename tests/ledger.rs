@@ -6,6 +6,7 @@ mod idempotent;
 mod in_flight;
 mod keys;
 mod kills;
+mod layers;
 mod lost_answers;
 mod resolve;
 mod rights;

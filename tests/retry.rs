@@ -2,6 +2,7 @@
 
 mod attempts;
 mod causes;
+mod layers;
 mod locks;
 mod lost_connections;
 mod serialization;

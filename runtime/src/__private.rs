@@ -15,6 +15,9 @@ pub use crate::retry::{Jitter, RetryPolicy};
 /// The words of `on(…)` and of the arms, and what an arm looks at.
 pub use crate::error::{Classify, Fault, Kind};
 
+/// What `#[derive(SessionError)]` finds in the other variants.
+pub use crate::error::Held;
+
 /// Not for the macros: the lines of the code tables, for the test that provokes each of them.
 pub use crate::error::codes;
 

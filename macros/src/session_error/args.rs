@@ -19,6 +19,8 @@ pub(crate) struct Args {
     pub(crate) generics: Generics,
     /// `None` for an item that is not an enum, which is among the mistakes then.
     pub(crate) variants: Option<Punctuated<Variant, Token![,]>>,
+    /// The attributes of the enum itself.
+    pub(crate) attributes: Vec<Attribute>,
     pub(crate) root: Option<Path>,
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn read(item: TokenStream, mistakes: &Mistakes) -> Option<Args> {
         name,
         generics,
         variants,
+        attributes,
     })
 }
 

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::holders::Holder;
 use super::plan::{Held, Plan};
 use crate::function::local;
 use crate::spans;
@@ -24,25 +25,12 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
             quote!(Self::#variant(#held))
         },
     );
-    let classify = |method: TokenStream| {
-        let Some(Held {
-            variant, others, ..
-        }) = &plan.held
-        else {
-            return never.clone();
-        };
-        let others = others.then(|| quote!(_ => ::core::option::Option::None,));
-        quote! {
-            match self {
-                Self::#variant(#error) => #public::Classify::#method(#error),
-                #others
-            }
-        }
-    };
-    let category = classify(quote!(category));
-    let outcome = classify(quote!(outcome));
-    let session_error_mut = classify(quote!(session_error_mut));
-    let fault = classify(quote!(fault));
+    let Methods {
+        category,
+        outcome,
+        session_error_mut,
+        fault,
+    } = methods(plan, &never, public, &private);
     let from_session = (!plan.taken.from_session).then(|| {
         quote! {
             #[automatically_derived]
@@ -88,4 +76,81 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
             }
         }
     }
+}
+
+/// The bodies of `Classify`.
+struct Methods {
+    category: TokenStream,
+    outcome: TokenStream,
+    session_error_mut: TokenStream,
+    fault: TokenStream,
+}
+
+fn methods(
+    plan: &Plan,
+    never: &TokenStream,
+    public: &TokenStream,
+    private: &TokenStream,
+) -> Methods {
+    let Some(Held {
+        variant, others, ..
+    }) = &plan.held
+    else {
+        return Methods {
+            category: never.clone(),
+            outcome: never.clone(),
+            session_error_mut: never.clone(),
+            fault: never.clone(),
+        };
+    };
+    let error = local("error");
+    let ask = |method: &TokenStream, arms: TokenStream| {
+        quote! {
+            match self {
+                Self::#variant(#error) => #public::Classify::#method(#error),
+                #arms
+            }
+        }
+    };
+    let none = quote!(_ => ::core::option::Option::None,);
+    let covered = plan.holders.iter().filter(|holder| !holder.optional);
+    let open = (covered.count() < *others).then_some(&none);
+    let through = |method: &TokenStream| {
+        let arms = plan.holders.iter();
+        let arms = arms.map(|holder| look(holder, method, private));
+        ask(method, quote!(#(#arms)* #open))
+    };
+    // What the fault in the others says.
+    let derived = |said: TokenStream| match (plan.holders.is_empty(), others) {
+        (_, 0) => TokenStream::new(),
+        (true, _) => none.clone(),
+        (false, _) => quote!(_ => #said,),
+    };
+    let fault = quote!(&#public::Classify::fault(self)?);
+    let category = quote!(::core::option::Option::Some(#private::Fault::category(#fault)));
+    let outcome = quote!(#private::Fault::outcome(#fault));
+    Methods {
+        category: ask(&quote!(category), derived(category)),
+        outcome: ask(&quote!(outcome), derived(outcome)),
+        session_error_mut: through(&quote!(session_error_mut)),
+        fault: through(&quote!(fault)),
+    }
+}
+
+/// The arm of a variant that holds an error of any type.
+fn look(holder: &Holder, method: &TokenStream, private: &TokenStream) -> TokenStream {
+    let Holder {
+        variant,
+        member,
+        ty,
+        optional,
+    } = holder;
+    let error = local("error");
+    let looked = spans::gather(quote!(#private::Held::new(#error).#method()), spans::at(ty));
+    let pattern = if *optional {
+        quote!(::core::option::Option::Some(#error))
+    } else {
+        quote!(#error)
+    };
+    quote!(Self::#variant { #member: #pattern, .. } => #looked,)
 }

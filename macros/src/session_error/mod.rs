@@ -2,6 +2,7 @@
 
 mod args;
 mod expand;
+mod holders;
 mod plan;
 
 pub(crate) use args::read;

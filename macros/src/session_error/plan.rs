@@ -1,9 +1,10 @@
 //! What `#[derive(SessionError)]` is going to implement.
 
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Field, Fields, Generics, Ident, Meta, Path, Token, Type, Variant};
+use syn::{Field, Fields, Generics, Ident, Meta, Path, Token, Type, Variant};
 
 use super::args::Args;
+use super::holders::{self, Holder, attribute};
 use crate::diagnostics::Mistakes;
 use crate::types;
 
@@ -13,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) root: Option<Path>,
     /// `None` where it is not clear what is meant, which is among the mistakes then.
     pub(crate) held: Option<Held>,
+    /// The other variants that hold an error.
+    pub(crate) holders: Vec<Holder>,
     /// The conversions that a mistake of the user's has implemented already.
     pub(crate) taken: Conversions,
 }
@@ -21,8 +24,8 @@ pub(crate) struct Plan {
 pub(crate) struct Held {
     pub(crate) variant: Ident,
     pub(crate) ty: Type,
-    /// Whether there are other variants.
-    pub(crate) others: bool,
+    /// How many other variants there are.
+    pub(crate) others: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,11 +40,17 @@ pub(crate) fn decide(args: Args, mistakes: &Mistakes) -> Plan {
         .variants
         .as_ref()
         .and_then(|variants| held(&args.name, variants, &mut taken, mistakes));
+    let others = args.variants.iter().flatten().filter(|variant| {
+        held.as_ref()
+            .is_some_and(|held| held.variant != variant.ident)
+    });
+    let holders = holders::among(others, &args.attributes);
     Plan {
         name: args.name,
         generics: args.generics,
         root: args.root,
         held,
+        holders,
         taken,
     }
 }
@@ -100,7 +109,7 @@ fn held(
     Some(Held {
         variant: variant.ident.clone(),
         ty: field.ty.clone(),
-        others: variants.len() > 1,
+        others: variants.len() - 1,
     })
 }
 
@@ -195,10 +204,4 @@ fn owned_by(field: &Field, owner: &str) -> bool {
     let mut words = segments.map(|segment| &segment.ident);
     words.next().is_some_and(|word| word == "Error")
         && words.next().is_some_and(|word| word == owner)
-}
-
-fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
-    attributes
-        .iter()
-        .find(|attribute| attribute.path().is_ident(name))
 }

@@ -1,6 +1,9 @@
 //! How the machinery looks into an error type.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
+
+use sqlx::error::DatabaseError;
 
 use super::category::Category;
 use super::error::Error;
@@ -13,7 +16,8 @@ use super::verdict::Retry;
 /// The error type of every managed function has it, together with `From<steadfast::Error>`, because fetching a
 /// connection and committing can fail too. `#[derive(SessionError)]` writes both. It is implemented for
 /// [`Error`](crate::Error), [`sqlx::Error`], boxed errors and (feature `anyhow`) `anyhow::Error`; these walk the chain
-/// of sources and find the first database error in it, also behind `#[error(transparent)]`.
+/// of sources and find the first database error in it, also behind `#[error(transparent)]`. `Box` and `Arc` of such an
+/// error have it too.
 ///
 /// Looking costs a few type comparisons for each link of the chain, and happens only when a call fails.
 ///
@@ -184,6 +188,53 @@ impl<E: Classify> Classify for Box<E> {
         E::retry(self)
     }
 }
+
+/// What is shared can be told no more than it knows, unless this is the last to hold it.
+impl<E: Classify> Classify for Arc<E> {
+    fn category(&self) -> Option<Category> {
+        E::category(self)
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        E::outcome(self)
+    }
+
+    fn session_error_mut(&mut self) -> Option<&mut Error> {
+        Arc::get_mut(self)?.session_error_mut()
+    }
+
+    fn fault(&self) -> Option<Fault<'_>> {
+        E::fault(self)
+    }
+
+    fn retry(&self) -> Option<Retry> {
+        E::retry(self)
+    }
+}
+
+macro_rules! classify_answer {
+    ($answer:ty, $as_answer:expr) => {
+        /// An answer of the database that somebody took out of the driver's error.
+        impl Classify for $answer {
+            fn category(&self) -> Option<Category> {
+                self.fault().map(|fault| fault.category())
+            }
+
+            fn fault(&self) -> Option<Fault<'_>> {
+                let as_answer: fn(&$answer) -> &dyn DatabaseError = $as_answer;
+                Some(Fault::of_answer(as_answer(self)))
+            }
+        }
+    };
+}
+
+classify_answer!(Box<dyn DatabaseError>, AsRef::as_ref);
+#[cfg(feature = "postgres")]
+classify_answer!(sqlx::postgres::PgDatabaseError, |answer| answer);
+#[cfg(feature = "mysql")]
+classify_answer!(sqlx::mysql::MySqlDatabaseError, |answer| answer);
+#[cfg(feature = "sqlite")]
+classify_answer!(sqlx::sqlite::SqliteError, |answer| answer);
 
 /// An error that a managed function may return.
 #[diagnostic::on_unimplemented(

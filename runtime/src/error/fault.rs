@@ -80,7 +80,7 @@ impl<'a> Fault<'a> {
         }
     }
 
-    fn of_answer(error: &'a dyn DatabaseError) -> Fault<'a> {
+    pub(crate) fn of_answer(error: &'a dyn DatabaseError) -> Fault<'a> {
         Fault::judged(
             of_database(error),
             Facts::of_database(error),

@@ -11,6 +11,7 @@ mod display;
 mod error;
 mod facts;
 mod fault;
+mod held;
 mod kind;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -41,6 +42,7 @@ pub use category::{Category, Group, Integrity};
 pub use classify::{Classify, ManagedError};
 pub use error::Error;
 pub use fault::Fault;
+pub use held::Held;
 pub use kind::Kind;
 pub use outcome::{Outcome, Phase};
 #[allow(

@@ -16,6 +16,16 @@ enum Refused {
     Db(Error),
 }
 
+#[derive(SessionError)]
+#[session(crate = crate::vendored::sf)]
+enum Outer {
+    Refused {
+        source: Refused,
+    },
+    #[session]
+    Db(Error),
+}
+
 #[vendored::sf::with_session(crate = vendored::sf)]
 #[vendored::sf::retry(max = 2)]
 #[vendored::sf::db_error_handling(unique => Refused::Taken)]

@@ -12,6 +12,15 @@ enum Refused {
     Db(Error),
 }
 
+#[derive(SessionError)]
+enum Outer {
+    Refused {
+        source: Refused,
+    },
+    #[session]
+    Db(Error),
+}
+
 #[with_session(isolation = repeatable_read, timeout = "2s")]
 #[retry(max = 3, jitter = none, on(unique))]
 #[db_error_handling(unique("users_email_key") => Refused::Taken)]

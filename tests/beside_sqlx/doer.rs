@@ -155,15 +155,6 @@ where
     i64: Type<DB> + for<'r> Decode<'r, DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    /// One statement in autocommit.
-    pub async fn execute(&self, text: &'static str) -> Result<(), Failure> {
-        match self {
-            Self::Sqlx(pool) => drop(sqlx::query(text).execute(pool).await?),
-            Self::Steadfast(pool) => drop(sqlx::query(text).execute(pool).await.map_err(ours)?),
-        }
-        Ok(())
-    }
-
     /// The next user's write, in autocommit.
     pub async fn note(&self, id: i64) -> Result<(), Failure> {
         match self {

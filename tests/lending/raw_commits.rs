@@ -239,3 +239,31 @@ mod copies {
         }
     }
 }
+
+/// On PostgreSQL the proof behind a loan finds it. MySQL lets the next statement pass, and its COMMIT finds it.
+mod found_behind_the_loan {
+    use crate::support::postgres::*;
+    use steadfast::{Category, Error, Outcome};
+
+    #[tokio::test]
+    async fn the_next_statement_says_that_part_may_be_committed() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        for words in ["COMMIT", "COMMIT; BEGIN"] {
+            let before = place.notes().await.len();
+            let mut session = pool.begin().await.unwrap();
+            note(&mut session, before as i64).await.unwrap();
+            let lent = session.raw().await.unwrap();
+            sqlx::raw_sql(words).execute(lent).await.unwrap();
+            let error = Error::from(note(&mut session, 77).await.unwrap_err());
+            assert_eq!(
+                (error.category(), error.outcome()),
+                (Category::Programming, Outcome::Unknown),
+                "{words}: {error}"
+            );
+            drop(session);
+            crate::support::quiet(&pool).await;
+            assert_eq!(place.notes().await.len(), before + 1, "{words}");
+        }
+    }
+}

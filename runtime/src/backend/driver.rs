@@ -192,9 +192,9 @@ pub trait Driver: Database + Sized {
         Box::pin(std::future::ready(Ok(None)))
     }
 
-    /// Whether it is proven that nobody has ended the transaction, whatever has run unseen before.
-    fn is_ours(_tag: &Self::Tag) -> bool {
-        false
+    /// Whether the transaction is proven to be ours still, or not to be, whatever has run unseen before.
+    fn is_ours(_tag: &Self::Tag) -> Option<bool> {
+        None
     }
 
     /// Whether a backslash in a string escapes what follows, though the dialect's default is another.

@@ -193,8 +193,8 @@ impl Driver for MySql {
         })
     }
 
-    fn is_ours(tag: &MySqlTag) -> bool {
-        tag.hidden == Hidden::Proven
+    fn is_ours(tag: &MySqlTag) -> Option<bool> {
+        (tag.hidden == Hidden::Proven).then_some(true)
     }
 
     fn inspect<'c>(

@@ -35,6 +35,8 @@ pub struct PgTag {
     strings_escape: bool,
     /// Somebody has used the connection unwatched.
     lent: bool,
+    /// And has ended the session's transaction, as the proof behind it has found.
+    is_gone: bool,
     suspicion: Option<Suspicion>,
     /// Whether it was justified; asked once, with the rollback.
     meddled: OnceLock<bool>,
@@ -115,6 +117,7 @@ impl Driver for Postgres {
                 lock_timeout: millis(row.try_get(3)?),
                 strings_escape: row.try_get(4)?,
                 lent: false,
+                is_gone: false,
                 suspicion: None,
                 meddled: OnceLock::new(),
                 schema: row.try_get::<Option<String>, _>(5)?.map(Into::into),
@@ -158,7 +161,7 @@ impl Driver for Postgres {
 
     fn resync<'c>(
         connection: &'c mut PgConnection,
-        _tag: &'c mut PgTag,
+        tag: &'c mut PgTag,
         renews: bool,
     ) -> BoxFuture<'c, Result<Option<sqlx::Error>, sqlx::Error>> {
         Box::pin(async move {
@@ -170,11 +173,16 @@ impl Driver for Postgres {
             match resync(connection, &renewed).await {
                 // Another transaction, if there is one, has failed by that.
                 Err(error) if Self::transaction_gone(&error) => {
+                    tag.is_gone = true;
                     resync(connection, "").await.map(|_| Some(error))
                 }
                 answer => answer,
             }
         })
+    }
+
+    fn is_ours(tag: &PgTag) -> Option<bool> {
+        tag.is_gone.then_some(false)
     }
 
     fn scrub<'c>(
@@ -203,6 +211,7 @@ impl Driver for Postgres {
     fn begin(tag: &mut PgTag, begin: &Begin) -> Cow<'static, str> {
         tag.lent = false;
         tag.suspicion = None;
+        tag.is_gone = false;
         tag.meddled = OnceLock::new();
         let mut sql = String::new();
         let statement = tag

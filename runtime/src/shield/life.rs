@@ -107,6 +107,18 @@ impl Life {
         self.fate = Some(Outcome::NotSent);
     }
 
+    /// Somebody has ended the transaction, and nobody will know what that has kept.
+    pub(crate) fn transaction_ended(&mut self) {
+        if self.kind.in_transaction {
+            self.fate = Some(Outcome::Unknown);
+        }
+    }
+
+    /// Whether that is known already.
+    pub(crate) fn has_transaction_ended(&self) -> bool {
+        self.kind.in_transaction && self.fate == Some(Outcome::Unknown)
+    }
+
     /// Whether a statement commits by itself, as far as the session can tell.
     fn commits_by_itself(&self) -> bool {
         !self.kind.in_transaction && !self.kind.by_hand

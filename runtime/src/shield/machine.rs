@@ -178,8 +178,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                     (ends, Summary::of(error))
                 });
                 self.life.recovered(leftover, applied);
-                if self.wire().is_some_and(|wire| DB::is_ours(&wire.tag)) {
-                    self.life.proven_ours();
+                match self.wire().and_then(|wire| DB::is_ours(&wire.tag)) {
+                    Some(true) => self.life.proven_ours(),
+                    Some(false) => self.life.transaction_ended(),
+                    None => {}
                 }
                 self.take_back_connection();
             }

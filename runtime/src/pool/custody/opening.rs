@@ -38,8 +38,14 @@ impl<DB: Backend> Custody<DB> {
         })?;
         // What this meets dooms the level it belongs to.
         let _ = self.machine.settle().await;
-        if let Some(first) = self.machine.life.doom() {
-            return Err(Error::doomed(first, Phase::Body));
+        let life = &self.machine.life;
+        if let Some(first) = life.doom() {
+            let error = Error::doomed(first, Phase::Body);
+            return Err(if life.has_transaction_ended() {
+                error.with_outcome(Outcome::Unknown)
+            } else {
+                error
+            });
         }
         if self.state() == State::Unopened {
             let opened = self.open(lent).await;

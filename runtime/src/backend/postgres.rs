@@ -33,13 +33,19 @@ pub struct PgTag {
     statement_timeout: Setting,
     lock_timeout: Setting,
     strings_escape: bool,
-    /// Somebody has used the connection unwatched.
-    lent: bool,
-    /// And has ended the session's transaction, as the proof behind it has found.
-    is_gone: bool,
+    unwatched: Unwatched,
     suspicion: Option<Suspicion>,
     /// Whether it was justified; asked once, with the rollback.
     meddled: OnceLock<bool>,
+}
+
+/// What somebody has done on the connection whom nobody watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unwatched {
+    Nothing,
+    Something,
+    /// The proof behind it has found that the session's transaction was ended.
+    Ended,
 }
 
 /// Outside of a transaction each query is one of its own and begins with it; the answer of a query that runs in one
@@ -116,8 +122,7 @@ impl Driver for Postgres {
                 statement_timeout: millis(row.try_get(2)?),
                 lock_timeout: millis(row.try_get(3)?),
                 strings_escape: row.try_get(4)?,
-                lent: false,
-                is_gone: false,
+                unwatched: Unwatched::Nothing,
                 suspicion: None,
                 meddled: OnceLock::new(),
                 schema: row.try_get::<Option<String>, _>(5)?.map(Into::into),
@@ -152,7 +157,7 @@ impl Driver for Postgres {
             if !is_over {
                 connection.execute("ROLLBACK").await?;
             }
-            if thorough && tag.lent {
+            if thorough && tag.unwatched != Unwatched::Nothing {
                 resync(connection, "").await?;
             }
             Ok(())
@@ -173,7 +178,7 @@ impl Driver for Postgres {
             match resync(connection, &renewed).await {
                 // Another transaction, if there is one, has failed by that.
                 Err(error) if Self::transaction_gone(&error) => {
-                    tag.is_gone = true;
+                    tag.unwatched = Unwatched::Ended;
                     resync(connection, "").await.map(|_| Some(error))
                 }
                 answer => answer,
@@ -182,7 +187,7 @@ impl Driver for Postgres {
     }
 
     fn is_ours(tag: &PgTag) -> Option<bool> {
-        tag.is_gone.then_some(false)
+        (tag.unwatched == Unwatched::Ended).then_some(false)
     }
 
     fn scrub<'c>(
@@ -209,9 +214,8 @@ impl Driver for Postgres {
     }
 
     fn begin(tag: &mut PgTag, begin: &Begin) -> Cow<'static, str> {
-        tag.lent = false;
+        tag.unwatched = Unwatched::Nothing;
         tag.suspicion = None;
-        tag.is_gone = false;
         tag.meddled = OnceLock::new();
         let mut sql = String::new();
         let statement = tag
@@ -259,7 +263,7 @@ impl Driver for Postgres {
         if unseen {
             sql.to_mut().push_str("SAVEPOINT steadfast_proof; ");
         }
-        if tag.lent {
+        if tag.unwatched != Unwatched::Nothing {
             // What was set on it would be committed. A rollback undoes that by itself.
             let (statement, lock) = (tag.statement_timeout.kept(), tag.lock_timeout.kept());
             let _ = write!(
@@ -278,7 +282,7 @@ impl Driver for Postgres {
     }
 
     fn lends(tag: &mut PgTag) {
-        tag.lent = true;
+        tag.unwatched = Unwatched::Something;
     }
 
     fn suspect(tag: &mut PgTag, suspicion: Option<Suspicion>) {

@@ -138,4 +138,30 @@ each_database! {
         assert_eq!((place.cents(1).await, place.cents(2).await), (1000, 1000));
         support::quiet(&pool).await;
     }
+
+    /// A failed attempt's session in the hands of the next attempt is another one, though the call is the same.
+    #[tokio::test]
+    async fn with_that_of_an_earlier_attempt() {
+        let place = Place::new().await;
+        let pool = place.pool(2).await;
+        let stash = tokio::sync::Mutex::new(None);
+        let policy = steadfast::RetryPolicy::immediate().max(2).idempotent();
+        let call = pool.operation("exchanged::stashed").retry(policy).run(async |session| {
+            let mut stash = stash.lock().await;
+            match stash.take() {
+                None => {
+                    pay(session, 1, -100).await?;
+                    *stash = Some(std::mem::replace(session, pool.begin().await?));
+                    Err(transient())
+                }
+                Some(mut former) => {
+                    swap(session, &mut former);
+                    Ok(())
+                }
+            }
+        });
+        is_told(in_time(call).await);
+        support::quiet(&pool).await;
+        assert_eq!(place.cents(1).await, 1000);
+    }
 }

@@ -85,3 +85,44 @@ async fn each_column_has_its_own_value() {
         assert_eq!(pool.stats().opened, 1);
     }
 }
+
+/// The same where `after_connect` has attached the database that it is in.
+#[tokio::test]
+async fn also_in_an_attached_database() {
+    let place = Place::new().await;
+    let other = tempfile::NamedTempFile::new().unwrap();
+    let attach = format!("ATTACH '{}' AS other", other.path().display());
+    let other = place.plain.acquire().await.unwrap();
+    let mut other = other.detach();
+    sqlx::raw_sql(sql(&attach))
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let pool = place
+        .builder(1)
+        .after_connect(move |connection| {
+            let attach = attach.clone();
+            Box::pin(async move {
+                sqlx::raw_sql(sql(&attach)).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect()
+        .await
+        .unwrap();
+    for (change, expected) in SHAPES {
+        let change = change.replace("TABLE shape", "TABLE other.shape");
+        let change = change.replace("INTO shape", "INTO other.shape");
+        sqlx::raw_sql(sql(&change))
+            .execute(&mut other)
+            .await
+            .unwrap();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value))
+            .collect();
+        assert_eq!(by_writer(&pool).await.unwrap(), expected, "{change}");
+        assert_eq!(alone(&pool).await.unwrap(), expected, "{change}");
+    }
+    assert_eq!(pool.stats().opened, 1);
+}

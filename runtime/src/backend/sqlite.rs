@@ -9,6 +9,7 @@
 
 mod flags;
 mod likeness;
+mod schemas;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -20,13 +21,14 @@ use futures_core::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite};
 
-use super::shared::{delegate_to_sqlx, first_row};
+use super::shared::delegate_to_sqlx;
 use super::{
     Access, Begin, BoxFuture, Connected, Dialect, Driver, Options, Scrubbed, Statement, Step,
     Suspicion,
 };
 use flags::Flags;
 use likeness::look;
+use schemas::Schemas;
 
 /// A busy wait blocks the connection's thread and nothing ends it early.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(25);
@@ -37,8 +39,7 @@ pub struct SqliteTag {
     flags: Arc<Flags>,
     /// `None` where it is in doubt.
     query_only: Option<bool>,
-    /// For which version of the schema sqlx has prepared statements.
-    schema: Option<i64>,
+    schemas: Schemas,
     /// How long a statement of this session may take.
     statement_timeout: Option<Duration>,
     /// Somebody may have left a transaction open, in autocommit.
@@ -104,10 +105,11 @@ impl Driver for Sqlite {
         Box::pin(async move {
             let flags = Arc::new(Flags::new());
             flags.guard(&mut connection.lock_handle().await?);
+            let schemas = Schemas::of(connection).await?;
             Ok(SqliteTag {
                 flags,
                 query_only: Some(false),
-                schema: None,
+                schemas,
                 statement_timeout: None,
                 is_suspect: false,
                 meddled: OnceLock::new(),
@@ -207,22 +209,16 @@ impl Driver for Sqlite {
         })
     }
 
-    /// SQLite prepares a statement anew whose tables have changed, and sqlx goes on with the columns that it had.
     fn opened<'c>(
         connection: &'c mut SqliteConnection,
         tag: &'c mut SqliteTag,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            let version = sqlx::Executor::fetch_many(&mut *connection, "PRAGMA schema_version");
-            let row = first_row::<Self>(version).await?;
-            let version = row.as_ref().map(Self::first_number).transpose()?;
-            if tag.schema != version {
-                // What is prepared next is prepared for the schema that SQLite remembers; this reads it anew.
-                Self::batch(connection, "SELECT 1 FROM sqlite_schema LIMIT 1".into()).await?;
-                connection.clear_cached_statements().await?;
+            match tag.schemas.refresh(connection).await {
+                // Outside of a transaction; the statement itself will tell.
+                Err(error) if Self::is_busy(&error) => Ok(()),
+                refreshed => refreshed,
             }
-            tag.schema = version;
-            Ok(())
         })
     }
 

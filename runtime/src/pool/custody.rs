@@ -4,7 +4,7 @@ mod ending;
 mod opening;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -21,9 +21,13 @@ use crate::error::{Category, Classify, Error, Outcome, Phase, Summary};
 use crate::ledger::Token;
 use crate::shield::{Busy, Machine, State};
 
+static SERIALS: AtomicU64 = AtomicU64::new(0);
+
 /// Holds a session from its first statement to its end. Dropped before the end, it hands everything to the
 /// reaper on the runtime of the connection.
 pub(crate) struct Custody<DB: Backend> {
+    /// Which one this is among all of the process.
+    serial: u64,
     pool: SessionPool<DB>,
     entry: Arc<Entry>,
     machine: Machine<DB, Loan<DB>>,
@@ -58,6 +62,7 @@ impl<DB: Backend> Custody<DB> {
     ) -> Self {
         let settings = pool.settings();
         Self {
+            serial: SERIALS.fetch_add(1, Ordering::Relaxed),
             machine: Machine::new(begin.access != Access::Autocommit, settings.acquire_timeout),
             pool,
             entry,
@@ -111,6 +116,10 @@ impl<DB: Backend> Custody<DB> {
 
     pub(crate) fn is_in_transaction(&self) -> bool {
         self.machine.life.in_transaction()
+    }
+
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
     }
 
     fn state(&self) -> State {
@@ -258,6 +267,7 @@ impl<DB: Backend> Drop for Custody<DB> {
         // From here on, and not from the reaper's first poll.
         self.list();
         let remains = Self {
+            serial: self.serial,
             pool: self.pool.clone(),
             entry: Arc::clone(&self.entry),
             machine: self.machine.take(),

@@ -240,14 +240,17 @@ impl<DB: Backend> Drop for Loan<DB> {
                 link.heard = link.used;
                 put_back(link, seat);
             } else {
-                if link.wire.is_proven() {
+                let is_quiet = link.wire.is_proven();
+                // A thread that works for nobody would keep the database's lock until it is done.
+                DB::interrupt(&link.wire.tag);
+                let (runtime, link) = (link.home.runtime(), Object::take(link));
+                if is_quiet {
                     tracing::debug!(
                         "a connection is closed: a statement has left settings, temporary tables or locks on it"
                     );
+                    // A server counts who goes without a word.
+                    drop(runtime.spawn(link.close()));
                 }
-                // A thread that works for nobody would keep the database's lock until it is done.
-                DB::interrupt(&link.wire.tag);
-                drop(Object::take(link));
                 drop(seat);
             }
         }

@@ -17,12 +17,19 @@ use crate::shield::{Ended, Limits};
 /// One run of the body.
 pub struct Attempt<'c, DB: Backend> {
     place: Place<'c, DB>,
+    /// Which session the body was given.
+    given: u64,
     state: &'c mut State,
 }
 
 impl<'c, DB: Backend> Attempt<'c, DB> {
-    pub(super) fn new(place: Place<'c, DB>, state: &'c mut State) -> Self {
-        Self { place, state }
+    pub(super) fn new(mut place: Place<'c, DB>, state: &'c mut State) -> Self {
+        let given = place.session().serial();
+        Self {
+            place,
+            given,
+            state,
+        }
     }
 
     /// What bounds the body.
@@ -134,7 +141,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     fn keep(&mut self) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
         Box::pin(async move {
             match &mut self.place {
-                Place::Own(session) if session.id() != self.state.entry.id => {
+                Place::Own(session) if session.serial() != self.given => {
                     session.custody().roll_back_in_time().await;
                     Err(exchanged())
                 }
@@ -157,7 +164,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
         Box::pin(async move {
             match &mut self.place {
                 Place::Own(session) => {
-                    let is_exchanged = session.id() != self.state.entry.id;
+                    let is_exchanged = session.serial() != self.given;
                     let outcome = session.custody().roll_back_in_time().await;
                     if is_exchanged {
                         Outcome::Unknown

@@ -48,7 +48,7 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 /// |---|---|---|---|
 /// | PostgreSQL | `SET`, `RESET`, `DISCARD`, `set_config(…, false)`, `UPDATE pg_settings`; temporary tables and views; `PREPARE`, `DEALLOCATE`, `DECLARE … WITH HOLD`, `LOAD`; `pg_advisory_lock` and its kind | what functions, `DO` and `CALL` set; `SELECT … INTO TEMP`; what a [lent](crate::guide::adopting) connection was told | `SET LOCAL`, `set_config(…, true)`, `ON COMMIT DROP`, `pg_advisory_xact_lock` |
 /// | MySQL, MariaDB | `SET` of the session, of its next transaction and of variables (`@a := …`, `INTO @a`), `USE`, temporary tables, `PREPARE`, `GET_LOCK` | what procedures, functions, `EXECUTE` and a lent connection do | `SET STATEMENT … FOR`, `SET GLOBAL` |
-/// | SQLite | `PRAGMA` that sets, `ATTACH`, `DETACH`, temporary tables, views and triggers | what a lent connection was told | `PRAGMA` that asks, and those of the database itself |
+/// | SQLite | `PRAGMA` that sets something of the connection's, `ATTACH`, `DETACH`, temporary tables, views and triggers | what a lent connection was told | `PRAGMA` that asks, and those of the database itself |
 ///
 /// What stands on a connection by right belongs into
 /// [`after_connect`](crate::PoolBuilder::after_connect); work that needs a connection for itself takes a
@@ -56,7 +56,8 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 ///
 /// # Cost
 /// It opens at its first statement; before that it holds no connection. `n` statements cost `n + 2` round
-/// trips once they are prepared, a savepoint with a statement in it one more.
+/// trips once they are prepared, a savepoint with a statement in it one more. On SQLite, where a round trip is one to the
+/// driver's thread, it is one more: whether tables have changed is asked there.
 ///
 /// # Errors
 /// A statement's are the database's own. Errors of ours (no connection in time, a doomed level, a refused
@@ -89,6 +90,11 @@ impl<DB: Backend> Session<DB> {
 
     pub(crate) fn custody(&mut self) -> &mut Custody<DB> {
         &mut self.custody
+    }
+
+    /// What tells it from every other session, those of the same call's other attempts among them.
+    fn serial(&self) -> u64 {
+        self.custody.serial()
     }
 
     /// The id of the call that this session belongs to, unique in the process; each attempt has the same.

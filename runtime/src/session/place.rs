@@ -40,10 +40,10 @@ impl<'c, DB: Backend> Place<'c, DB> {
     /// As a part of what the caller does.
     pub(super) fn joined(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
         let former = hasten(session, deadline);
-        let id = session.id();
+        let given = session.serial();
         let share = Share::Joined(Joined {
             session,
-            id,
+            given,
             failure: None,
             ended: false,
         });
@@ -149,7 +149,7 @@ impl<DB: Backend> Drop for Borrowed<'_, DB> {
 struct Joined<'s, DB: Backend> {
     session: &'s mut Session<DB>,
     /// Which session that was when the call began.
-    id: u64,
+    given: u64,
     failure: Option<Summary>,
     ended: bool,
 }
@@ -171,7 +171,7 @@ impl<DB: Backend> Joined<'_, DB> {
     }
 
     fn is_exchanged(&self) -> bool {
-        self.session.id() != self.id
+        self.session.serial() != self.given
     }
 }
 

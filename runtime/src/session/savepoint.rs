@@ -69,17 +69,21 @@ impl<DB: Backend> Session<DB> {
 pub(super) struct Level<'s, DB: Backend> {
     pub(super) session: &'s mut Session<DB>,
     /// Which session that was when the level began.
-    id: u64,
+    given: u64,
     depth: usize,
 }
 
 impl<'s, DB: Backend> Level<'s, DB> {
     pub(super) fn enter(session: &'s mut Session<DB>) -> Self {
-        let id = session.id();
+        let given = session.serial();
         let life = &mut session.custody().machine().life;
         life.enter();
         let depth = life.depth();
-        Self { session, id, depth }
+        Self {
+            session,
+            given,
+            depth,
+        }
     }
 
     /// Keeps what the level did, unless something doomed it. To be settled before.
@@ -102,7 +106,7 @@ impl<'s, DB: Backend> Level<'s, DB> {
 impl<DB: Backend> Level<'_, DB> {
     /// Whether the body has left another session in the place of this one.
     pub(super) fn is_exchanged(&self) -> bool {
-        self.session.id() != self.id
+        self.session.serial() != self.given
     }
 
     /// Undoes what the level did, and waits for the database's answer.

@@ -30,18 +30,21 @@ impl Effects {
             rest: lexer,
             is_alone: (prepared && dialect != Dialect::Sqlite) || !sql.as_bytes().contains(&b';'),
         };
+        let whole = || Lexer::new(dialect, sql);
         match dialect {
             Dialect::Postgres => Self {
                 hides: false,
                 calls: text.any(calls),
-                lingers: text.any(lingering::postgres) || Named::of(sql).lasts(sql),
+                lingers: text.any(lingering::postgres)
+                    || (mentions(sql, &["set_config", "advisory_lock"])
+                        && lingering::calls_postgres(whole())),
             },
             Dialect::MySql => Self {
                 hides: hides(sql, first, lexer, prepared),
                 calls: text.any(calls),
                 lingers: text.any(lingering::mysql)
-                    || lingering::assigns_variable(sql, lexer)
-                    || Named::of(sql).locks,
+                    || text.any(|first, rest| lingering::assigns_variable(sql, first, rest))
+                    || (mentions(sql, &["get_lock"]) && lingering::calls_mysql(whole())),
             },
             Dialect::Sqlite => Self {
                 lingers: text.any(lingering::sqlite),
@@ -83,44 +86,6 @@ fn calls(first: Keyword, _: Lexer<'_>) -> bool {
     matches!(first, Keyword::CALL | Keyword::DO | Keyword::EXECUTE)
 }
 
-/// Functions and views by which a query does what a statement of their own does.
-struct Named {
-    /// `set_config` and `pg_settings` set what `SET` does.
-    settings: bool,
-    /// `pg_advisory_lock` and its kind, `GET_LOCK`: these locks are the session's.
-    locks: bool,
-}
-
-impl Named {
-    /// Every statement is searched: the search for one byte is many times as fast as one for a text.
-    fn of(sql: &str) -> Self {
-        let mut found = Self {
-            settings: false,
-            locks: false,
-        };
-        for (at, _) in sql.match_indices('_') {
-            let is = |name: &str| {
-                let ahead = name.find('_').unwrap_or_default();
-                at.checked_sub(ahead)
-                    .and_then(|start| sql.as_bytes().get(start..start + name.len()))
-                    .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-            };
-            found.settings |= is("set_config") || is("pg_settings");
-            found.locks |= is("advisory_lock") || is("get_lock");
-        }
-        found
-    }
-
-    /// Whether that outlives the transaction, on `PostgreSQL`: who asks for a setting changes none, and one may be for the
-    /// transaction alone.
-    fn lasts(&self, sql: &str) -> bool {
-        let is_local = || mentions(sql, "true") && !mentions(sql, "false");
-        self.locks
-            || (self.settings
-                && (mentions(sql, "update") || (mentions(sql, "set_config") && !is_local())))
-    }
-}
-
 /// `rest` is what follows the `first` token of `sql`.
 #[inline]
 fn hides(sql: &str, first: Token, mut rest: Lexer<'_>, prepared: bool) -> bool {
@@ -153,10 +118,17 @@ fn hides(sql: &str, first: Token, mut rest: Lexer<'_>, prepared: bool) -> bool {
     }
 }
 
-/// Whether `words` stand anywhere in `sql`, in any case.
-fn mentions(sql: &str, words: &str) -> bool {
-    let mut places = sql.as_bytes().windows(words.len());
-    places.any(|place| place.eq_ignore_ascii_case(words.as_bytes()))
+/// Whether one of these names, or a longer one around it, may stand in `sql`. Every statement is searched: the search for
+/// one byte is many times as fast as one for a text.
+fn mentions(sql: &str, names: &[&str]) -> bool {
+    sql.match_indices('_').any(|(at, _)| {
+        names.iter().any(|name| {
+            let ahead = name.find('_').unwrap_or_default();
+            at.checked_sub(ahead)
+                .and_then(|start| sql.as_bytes().get(start..start + name.len()))
+                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        })
+    })
 }
 
 /// Whether some comment of `sql` is code to a `MySQL` or `MariaDB` server of the version that it names.

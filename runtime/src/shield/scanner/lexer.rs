@@ -70,6 +70,20 @@ impl<'text> Lexer<'text> {
         &self.text[self.at..]
     }
 
+    /// The next token, and the word or the name in it as it stands in the text: longer than a keyword may be.
+    pub(super) fn named(&mut self) -> (Token, &'text [u8]) {
+        let before = self.rest();
+        let token = self.token();
+        let read = &before[..before.len() - self.rest().len()];
+        let read = read.strip_suffix(b"\"").unwrap_or(read);
+        let length = read
+            .iter()
+            .rev()
+            .take_while(|&&byte| continues_word(byte))
+            .count();
+        (token, &read[read.len() - length..])
+    }
+
     /// The next token without moving on.
     pub(super) fn peek(&self) -> Token {
         let mut ahead = *self;

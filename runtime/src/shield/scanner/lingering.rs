@@ -13,16 +13,39 @@ pub(super) fn postgres(first: K, mut rest: Lexer<'_>) -> bool {
             Token::Word(K::LOCAL | K::TRANSACTION | K::CONSTRAINTS)
         ),
         K::RESET | K::DISCARD | K::PREPARE | K::DEALLOCATE | K::LOAD => true,
-        K::CREATE => {
-            let skipped = &[K::OR, K::REPLACE, K::LOCAL, K::GLOBAL];
-            matches!(
-                after_in(&mut rest, skipped),
-                Token::Word(K::TEMP | K::TEMPORARY)
-            ) && !has(rest, K::COMMIT, K::DROP)
-        }
+        K::CREATE => makes_temporary(rest) && !has(rest, K::COMMIT, K::DROP),
         K::DECLARE => has(rest, K::WITH, K::HOLD),
+        K::UPDATE => matches!(
+            after_in(&mut rest, &[K::ONLY]),
+            Token::Word(K::PG_SETTINGS) | Token::Name(K::PG_SETTINGS)
+        ),
         _ => false,
     }
+}
+
+/// `CREATE TEMPORARY …`, `CREATE TABLE temp.…`.
+fn makes_temporary(mut rest: Lexer<'_>) -> bool {
+    let skipped = &[K::OR, K::REPLACE, K::LOCAL, K::GLOBAL];
+    let kind = after_in(&mut rest, skipped);
+    if matches!(kind, Token::Word(K::TEMP | K::TEMPORARY)) {
+        return true;
+    }
+    let schema = after_in(
+        &mut rest,
+        &[
+            K::UNLOGGED,
+            K::TABLE,
+            K::UNIQUE,
+            K::INDEX,
+            K::IF,
+            K::NOT,
+            K::EXISTS,
+        ],
+    );
+    matches!(
+        schema,
+        Token::Word(K::TEMP | K::PG_TEMP) | Token::Name(K::TEMP | K::PG_TEMP)
+    ) && rest.peek() == Token::Sign(b'.')
 }
 
 /// Whether the statement holds these two words, one behind the other.
@@ -36,27 +59,103 @@ fn has(mut rest: Lexer<'_>, one: K, other: K) -> bool {
     }
 }
 
+/// Functions by which a query of `PostgreSQL`'s does what a statement of their own does: locks of the session, and
+/// settings, unless those are for the transaction alone. `rest` is the whole text.
+pub(super) fn calls_postgres(mut rest: Lexer<'_>) -> bool {
+    loop {
+        let (token, word) = rest.named();
+        let calls = match token {
+            Token::Word(_) | Token::Name(_) => rest.peek() == Token::Sign(b'('),
+            Token::End => return false,
+            _ => false,
+        };
+        let is = |name: &[u8]| calls && word.eq_ignore_ascii_case(name);
+        if LOCKS.iter().any(|lock| is(lock)) || (is(b"set_config") && !is_local(&mut rest)) {
+            return true;
+        }
+    }
+}
+
+/// Locks that are held until the session gives them back.
+const LOCKS: [&[u8]; 4] = [
+    b"pg_advisory_lock",
+    b"pg_advisory_lock_shared",
+    b"pg_try_advisory_lock",
+    b"pg_try_advisory_lock_shared",
+];
+
+/// Whether the third argument is the word `true`. Of a value that is bound nobody knows.
+fn is_local(rest: &mut Lexer<'_>) -> bool {
+    let (mut depth, mut commas) = (0_usize, 0);
+    loop {
+        match rest.token() {
+            Token::Sign(b'(') => depth += 1,
+            Token::Sign(b')') if depth <= 1 => return false,
+            Token::Sign(b')') => depth -= 1,
+            Token::Sign(b',') if depth == 1 => commas += 1,
+            Token::Word(K::TRUE) if depth == 1 && commas == 2 => {
+                return rest.peek() == Token::Sign(b')');
+            }
+            Token::Semicolon | Token::End => return false,
+            _ => {}
+        }
+    }
+}
+
 /// Of what `SET` changes, what is the server's own or for one statement stays with nobody.
 pub(super) fn mysql(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
-        K::SET => !matches!(
-            rest.token(),
-            Token::Word(K::STATEMENT | K::GLOBAL | K::PERSIST | K::PERSIST_ONLY | K::PASSWORD)
-        ),
+        K::SET => match after_ats(&mut rest) {
+            Token::Word(K::STATEMENT | K::PASSWORD) => false,
+            Token::Word(K::GLOBAL | K::PERSIST | K::PERSIST_ONLY) => assigns_more(rest),
+            _ => true,
+        },
         K::USE | K::PREPARE => true,
         K::CREATE => after(rest, &[K::OR, K::REPLACE]) == Token::Word(K::TEMPORARY),
         _ => false,
     }
 }
 
-/// `SELECT @a := 1`, `SELECT 1 INTO @a`.
-pub(super) fn assigns_variable(sql: &str, mut rest: Lexer<'_>) -> bool {
+/// The first token behind `@@`, where that stands there.
+fn after_ats(rest: &mut Lexer<'_>) -> Token {
+    let mut ahead = *rest;
+    if ahead.token() == Token::Sign(b'@') && ahead.token() == Token::Sign(b'@') {
+        *rest = ahead;
+    }
+    rest.token()
+}
+
+/// Whether another variable follows, which may be the session's.
+fn assigns_more(mut rest: Lexer<'_>) -> bool {
+    loop {
+        match rest.token() {
+            Token::Sign(b',') => return true,
+            Token::Semicolon | Token::End => return false,
+            _ => {}
+        }
+    }
+}
+
+/// `GET_LOCK(…)`, of which the session is the owner. `rest` is the whole text.
+pub(super) fn calls_mysql(mut rest: Lexer<'_>) -> bool {
+    loop {
+        match rest.token() {
+            Token::Word(K::GET_LOCK) if rest.peek() == Token::Sign(b'(') => return true,
+            Token::End => return false,
+            _ => {}
+        }
+    }
+}
+
+/// `SELECT @a := 1`, `SELECT 1 INTO @a`, `LOAD DATA … (@a)`.
+pub(super) fn assigns_variable(sql: &str, first: K, mut rest: Lexer<'_>) -> bool {
     // The search for a byte is many times as fast as reading the tokens.
     if !sql.as_bytes().contains(&b'@') {
         return false;
     }
     let mut is_variable = false;
-    let mut into = false;
+    let mut into = matches!(first, K::LOAD | K::GET);
+    let always = into;
     loop {
         match rest.token() {
             Token::End => return false,
@@ -64,8 +163,8 @@ pub(super) fn assigns_variable(sql: &str, mut rest: Lexer<'_>) -> bool {
             Token::Sign(b'@') => is_variable = true,
             Token::Sign(b':') if is_variable && rest.rest().first() == Some(&b'=') => return true,
             Token::Word(K::INTO) => into = true,
-            Token::Word(_) | Token::Name(_) | Token::Literal => into = false,
-            _ => (is_variable, into) = (false, false),
+            Token::Word(_) | Token::Name(_) | Token::Literal => into = always,
+            _ => (is_variable, into) = (false, always),
         }
     }
 }
@@ -74,36 +173,43 @@ pub(super) fn assigns_variable(sql: &str, mut rest: Lexer<'_>) -> bool {
 pub(super) fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::ATTACH | K::DETACH => true,
-        K::CREATE => matches!(rest.token(), Token::Word(K::TEMP | K::TEMPORARY)),
+        K::CREATE => makes_temporary(rest),
         K::PRAGMA => {
-            let mut name = rest.token();
+            let (_, mut name) = rest.named();
             if rest.peek() == Token::Sign(b'.') {
                 rest.token();
-                name = rest.token();
+                (_, name) = rest.named();
             }
             let assigns = matches!(rest.token(), Token::Sign(b'=' | b'('));
             assigns
-                && !matches!(name, Token::Word(name) | Token::Name(name) if ASKS.contains(&name))
+                && !HARMLESS
+                    .iter()
+                    .any(|harmless| name.eq_ignore_ascii_case(harmless))
         }
         _ => false,
     }
 }
 
-/// Settings of `SQLite` whose argument is what they are asked about, or which are the database's own.
-const ASKS: [K; 15] = [
-    K::APPLICATION_ID,
-    K::FOREIGN_KEY_LIST,
-    K::INDEX_INFO,
-    K::INDEX_LIST,
-    K::INDEX_XINFO,
-    K::INTEGRITY_CHECK,
-    K::JOURNAL_MODE,
-    K::OPTIMIZE,
-    K::QUICK_CHECK,
-    K::SCHEMA_VERSION,
-    K::TABLE_INFO,
-    K::TABLE_LIST,
-    K::TABLE_XINFO,
-    K::USER_VERSION,
-    K::WAL_CHECKPOINT,
+/// Settings of `SQLite` whose argument is what they are asked about, which are the database's own, or which end with the
+/// transaction.
+const HARMLESS: [&[u8]; 19] = [
+    b"application_id",
+    b"auto_vacuum",
+    b"defer_foreign_keys",
+    b"foreign_key_check",
+    b"foreign_key_list",
+    b"incremental_vacuum",
+    b"index_info",
+    b"index_list",
+    b"index_xinfo",
+    b"integrity_check",
+    b"journal_mode",
+    b"optimize",
+    b"quick_check",
+    b"schema_version",
+    b"table_info",
+    b"table_list",
+    b"table_xinfo",
+    b"user_version",
+    b"wal_checkpoint",
 ];

@@ -1,0 +1,62 @@
+//! Tables that are others by now. `SQLite` prepares a statement anew whose tables have changed, and sqlx goes on with the
+//! columns that it had: a value under the name of another column, or a panic of the driver's thread.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
+
+/// The schemas that a connection has prepared statements for.
+#[derive(Clone, Debug)]
+pub(super) struct Schemas {
+    /// Asks for the version of each: of the database, and of those that `after_connect` has attached.
+    asks: Arc<str>,
+    /// Reads each anew where it has changed.
+    reads: Arc<str>,
+    versions: Vec<i64>,
+}
+
+impl Schemas {
+    pub(super) async fn of(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        // Reads no schema: a file that is no database is told of by the session that meets it.
+        let rows = connection
+            .fetch_all(sqlx::raw_sql("PRAGMA database_list"))
+            .await?;
+        let mut asks = String::from("PRAGMA main.schema_version");
+        let mut reads = String::from("SELECT 1 FROM main.sqlite_schema LIMIT 1");
+        for row in rows {
+            let name: String = row.try_get(1)?;
+            if name == "main" || name == "temp" {
+                continue;
+            }
+            let name = name.replace('"', "\"\"");
+            let _ = write!(asks, "; PRAGMA \"{name}\".schema_version");
+            let _ = write!(reads, "; SELECT 1 FROM \"{name}\".sqlite_schema LIMIT 1");
+        }
+        Ok(Self {
+            asks: asks.into(),
+            reads: reads.into(),
+            versions: Vec::new(),
+        })
+    }
+
+    /// Has sqlx forget what it has prepared for schemas that have changed.
+    pub(super) async fn refresh(
+        &mut self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
+        let asks = AssertSqlSafe(Arc::clone(&self.asks));
+        let rows = connection.fetch_all(sqlx::raw_sql(asks)).await?;
+        let versions = rows.iter().map(|row| row.try_get(0));
+        let versions: Vec<i64> = versions.collect::<Result<_, _>>()?;
+        if self.versions != versions {
+            // What is prepared next is prepared for the schema that SQLite remembers.
+            let reads = AssertSqlSafe(Arc::clone(&self.reads));
+            connection.execute(sqlx::raw_sql(reads)).await?;
+            connection.clear_cached_statements().await?;
+            self.versions = versions;
+        }
+        Ok(())
+    }
+}

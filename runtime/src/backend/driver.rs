@@ -103,13 +103,18 @@ pub trait Driver: Database + Sized {
     /// What is sent to open a session; empty where there is nothing to send.
     fn begin(tag: &mut Self::Tag, begin: &Begin) -> Cow<'static, str>;
 
-    /// The session is open: what may have changed since the connection was last used is looked at.
-    fn opened<'c>(
+    /// Sends what opens a session, and looks on the way at what may have changed since the connection was last used.
+    /// `sql` may be empty.
+    fn open<'c>(
         connection: &'c mut Self::Connection,
         tag: &'c mut Self::Tag,
+        sql: Cow<'static, str>,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
-        let _ = (connection, tag);
-        Box::pin(std::future::ready(Ok(())))
+        let _ = tag;
+        if sql.is_empty() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        Self::batch(connection, sql)
     }
 
     /// What is sent to commit, and proves by its answer that the transaction was still ours. `unseen`: a

@@ -209,14 +209,15 @@ impl Driver for Sqlite {
         })
     }
 
-    fn opened<'c>(
+    fn open<'c>(
         connection: &'c mut SqliteConnection,
         tag: &'c mut SqliteTag,
+        sql: Cow<'static, str>,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            match tag.schemas.refresh(connection).await {
+            match tag.schemas.refresh(connection, &sql).await {
                 // Outside of a transaction; the statement itself will tell.
-                Err(error) if Self::is_busy(&error) => Ok(()),
+                Err(error) if sql.is_empty() && Self::is_busy(&error) => Ok(()),
                 refreshed => refreshed,
             }
         })

@@ -83,13 +83,18 @@ impl<L: 'static> Owned<L> {
                 sql.to_mut().push_str(LENT);
             }
             let sent = async {
-                if !sql.is_empty() {
-                    nested_batch::<DB>(wire, sql, lent).await?;
-                }
+                let sql = if lent {
+                    nested_batch::<DB>(wire, sql, true).await?;
+                    Cow::Borrowed("")
+                } else {
+                    hush::<DB>(wire).await?;
+                    sql
+                };
+                DB::open(&mut wire.connection, &mut wire.tag, sql).await?;
                 if inspects {
                     DB::inspect(&mut wire.connection, &mut wire.tag).await?;
                 }
-                DB::opened(&mut wire.connection, &mut wire.tag).await
+                Ok(())
             };
             let answer = timeout_at(until, sent).await;
             if !matches!(answer, Ok(Ok(()))) {
@@ -266,17 +271,23 @@ impl<L> Answer<L> {
     }
 }
 
-/// Sends a batch on a drained connection: sqlx hands an error that an earlier statement left on the wire to
-/// the next one, and does not send that one at all.
-async fn quiet_batch<DB: Driver>(
-    wire: &mut Wire<DB>,
-    batch: Cow<'static, str>,
-) -> Result<(), sqlx::Error> {
+/// Drains the connection: sqlx hands an error that an earlier statement left on the wire to the next one, and does not
+/// send that one at all.
+async fn hush<DB: Driver>(wire: &mut Wire<DB>) -> Result<(), sqlx::Error> {
     if DB::LEAVES_ERRORS
         && let Some(leftover) = DB::drain(&mut wire.connection, &wire.tag).await?
     {
         return Err(leftover);
     }
+    Ok(())
+}
+
+/// Sends a batch on a drained connection.
+async fn quiet_batch<DB: Driver>(
+    wire: &mut Wire<DB>,
+    batch: Cow<'static, str>,
+) -> Result<(), sqlx::Error> {
+    hush::<DB>(wire).await?;
     DB::batch(&mut wire.connection, batch).await
 }
 
@@ -286,13 +297,9 @@ async fn nested_batch<DB: Driver>(
     batch: Cow<'static, str>,
     lent: bool,
 ) -> Result<(), sqlx::Error> {
+    hush::<DB>(wire).await?;
     if !lent || lending::depth::<DB>(&wire.connection) > 0 {
-        return quiet_batch(wire, batch).await;
-    }
-    if DB::LEAVES_ERRORS
-        && let Some(leftover) = DB::drain(&mut wire.connection, &wire.tag).await?
-    {
-        return Err(leftover);
+        return DB::batch(&mut wire.connection, batch).await;
     }
     lending::begin::<DB>(&mut wire.connection, batch.into_owned()).await
 }

@@ -14,6 +14,7 @@ pub(super) struct Schemas {
     asks: Arc<str>,
     /// Reads each anew where it has changed.
     reads: Arc<str>,
+    count: usize,
     versions: Vec<i64>,
 }
 
@@ -25,11 +26,13 @@ impl Schemas {
             .await?;
         let mut asks = String::from("PRAGMA main.schema_version");
         let mut reads = String::from("SELECT 1 FROM main.sqlite_schema LIMIT 1");
+        let mut count = 1;
         for row in rows {
             let name: String = row.try_get(1)?;
             if name == "main" || name == "temp" {
                 continue;
             }
+            count += 1;
             let name = name.replace('"', "\"\"");
             let _ = write!(asks, "; PRAGMA \"{name}\".schema_version");
             let _ = write!(reads, "; SELECT 1 FROM \"{name}\".sqlite_schema LIMIT 1");
@@ -37,18 +40,28 @@ impl Schemas {
         Ok(Self {
             asks: asks.into(),
             reads: reads.into(),
+            count,
             versions: Vec::new(),
         })
     }
 
-    /// Has sqlx forget what it has prepared for schemas that have changed.
+    /// Has sqlx forget what it has prepared for schemas that have changed; asked in one text behind what goes `ahead`.
     pub(super) async fn refresh(
         &mut self,
         connection: &mut SqliteConnection,
+        ahead: &str,
     ) -> Result<(), sqlx::Error> {
-        let asks = AssertSqlSafe(Arc::clone(&self.asks));
-        let rows = connection.fetch_all(sqlx::raw_sql(asks)).await?;
-        let versions = rows.iter().map(|row| row.try_get(0));
+        let asks = if ahead.is_empty() {
+            Arc::clone(&self.asks)
+        } else {
+            format!("{ahead}; {}", self.asks).into()
+        };
+        let rows = connection
+            .fetch_all(sqlx::raw_sql(AssertSqlSafe(asks)))
+            .await?;
+        // What goes ahead may have answered rows of its own.
+        let ours = rows.len().saturating_sub(self.count);
+        let versions = rows[ours..].iter().map(|row| row.try_get(0));
         let versions: Vec<i64> = versions.collect::<Result<_, _>>()?;
         if self.versions != versions {
             // What is prepared next is prepared for the schema that SQLite remembers.

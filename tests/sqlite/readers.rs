@@ -76,8 +76,28 @@ async fn write_slowly(session: &mut Session, id: i64) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same for three times the limit that tells a reader who has waited, and it says when it keeps them out.
+#[with_session]
+async fn write_long(session: &mut Session, wrote: oneshot::Sender<()>) -> Result<(), Error> {
+    sqlx::query("INSERT INTO notes VALUES (0, '0' || hex(zeroblob(50000)))")
+        .execute(&mut *session)
+        .await?;
+    let _ = wrote.send(());
+    tokio::time::sleep(3 * WAITED).await;
+    Ok(())
+}
+
+/// Longer than a reader takes that is in nobody's way.
+const WAITED: Duration = Duration::from_millis(50);
+
 async fn crowd(pool: Pool) {
-    let tasks = (0..64).map(|task| {
+    let (wrote, written) = oneshot::channel();
+    let first = tokio::spawn({
+        let pool = pool.clone();
+        async move { write_long(&pool, wrote).await }
+    });
+    written.await.unwrap();
+    let tasks = (1..64).map(|task| {
         let pool = pool.clone();
         tokio::spawn(async move {
             let began = Instant::now();
@@ -95,9 +115,10 @@ async fn crowd(pool: Pool) {
         .collect();
     let failed: Vec<_> = ended.iter().filter(|(ended, ..)| ended.is_err()).collect();
     assert!(failed.is_empty(), "{} of 64: {failed:?}", failed.len());
+    first.await.unwrap().unwrap();
     let waited = ended
         .iter()
-        .filter(|(_, reads, took)| *reads && *took > Duration::from_millis(50));
+        .filter(|(_, reads, took)| *reads && *took > WAITED);
     assert!(waited.count() > 0, "some reader was in a writer's way");
     assert_eq!(read(&pool).await.unwrap(), 32);
     assert_quiet(&pool);

@@ -241,8 +241,10 @@ impl<DB: Backend> Drop for Loan<DB> {
                 put_back(link, seat);
             } else {
                 let is_quiet = link.wire.is_proven();
-                // A thread that works for nobody would keep the database's lock until it is done.
-                DB::interrupt(&link.wire.tag);
+                if !is_quiet {
+                    // A thread that works for nobody would keep the database's lock until it is done.
+                    DB::interrupt(&link.wire.tag);
+                }
                 let (runtime, link) = (link.home.runtime(), Object::take(link));
                 if is_quiet {
                     tracing::debug!(

@@ -36,7 +36,7 @@ impl Effects {
                 hides: false,
                 calls: text.any(calls),
                 lingers: text.any(lingering::postgres)
-                    || (mentions(sql, &["set_config", "advisory_lock"])
+                    || (mentions(sql, &["set_config", "pg_settings", "advisory_lock"])
                         && lingering::calls_postgres(whole())),
             },
             Dialect::MySql => Self {

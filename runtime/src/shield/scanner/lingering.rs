@@ -15,10 +15,6 @@ pub(super) fn postgres(first: K, mut rest: Lexer<'_>) -> bool {
         K::RESET | K::DISCARD | K::PREPARE | K::DEALLOCATE | K::LOAD => true,
         K::CREATE => makes_temporary(rest) && !has(rest, K::COMMIT, K::DROP),
         K::DECLARE => has(rest, K::WITH, K::HOLD),
-        K::UPDATE => matches!(
-            after_in(&mut rest, &[K::ONLY]),
-            Token::Word(K::PG_SETTINGS) | Token::Name(K::PG_SETTINGS)
-        ),
         _ => false,
     }
 }
@@ -59,8 +55,8 @@ fn has(mut rest: Lexer<'_>, one: K, other: K) -> bool {
     }
 }
 
-/// Functions by which a query of `PostgreSQL`'s does what a statement of their own does: locks of the session, and
-/// settings, unless those are for the transaction alone. `rest` is the whole text.
+/// Functions, and a view, by which a query of `PostgreSQL`'s does what a statement of their own does: locks of the
+/// session, and settings, unless those are for the transaction alone. `rest` is the whole text.
 pub(super) fn calls_postgres(mut rest: Lexer<'_>) -> bool {
     loop {
         let (token, word) = rest.named();
@@ -70,10 +66,26 @@ pub(super) fn calls_postgres(mut rest: Lexer<'_>) -> bool {
             _ => false,
         };
         let is = |name: &[u8]| calls && word.eq_ignore_ascii_case(name);
+        if token == Token::Word(K::UPDATE) && is_settings(rest) {
+            return true;
+        }
         if LOCKS.iter().any(|lock| is(lock)) || (is(b"set_config") && !is_local(&mut rest)) {
             return true;
         }
     }
+}
+
+/// `[ONLY] [pg_catalog.]pg_settings`.
+fn is_settings(mut rest: Lexer<'_>) -> bool {
+    let mut name = after_in(&mut rest, &[K::ONLY]);
+    if rest.peek() == Token::Sign(b'.') {
+        rest.token();
+        name = rest.token();
+    }
+    matches!(
+        name,
+        Token::Word(K::PG_SETTINGS) | Token::Name(K::PG_SETTINGS)
+    )
 }
 
 /// Locks that are held until the session gives them back.

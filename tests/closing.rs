@@ -40,7 +40,7 @@ mod listing {
         #[tokio::test]
         async fn a_body_that_got_no_connection_and_goes_on_is_not_waited_for() {
             let place = Place::new().await;
-            let pool = place.builder(1).acquire_timeout(Duration::from_millis(100)).connect().await.unwrap();
+            let pool = place.builder(1).acquire_timeout(Duration::from_secs(1)).connect().await.unwrap();
             let (holding, told, shrugging) = (closed_later(), closed_later(), closed_later());
             let holder = tokio::spawn({
                 let (pool, until) = (pool.clone(), Arc::clone(&holding));
@@ -66,7 +66,7 @@ mod listing {
         #[tokio::test]
         async fn nor_is_a_session_by_hand_that_got_none() {
             let place = Place::new().await;
-            let pool = place.builder(1).acquire_timeout(Duration::from_millis(100)).connect().await.unwrap();
+            let pool = place.builder(1).acquire_timeout(Duration::from_secs(1)).connect().await.unwrap();
             let holding = closed_later();
             let holder = tokio::spawn({
                 let (pool, until) = (pool.clone(), Arc::clone(&holding));

@@ -70,6 +70,38 @@ mod unread {
             Ok(())
         }
 
+        #[with_session]
+        async fn behind_a_loan(session: &mut Session, proxy: &Proxy, way: Way, seen: &Seen) -> Result<(), Error> {
+            sqlx::query("INSERT INTO notes VALUES (1, 'lent')").execute(session.raw().await?).await?;
+            let began = Instant::now();
+            let inner = leaves_rows(&mut *session, proxy, way).await;
+            *seen.lock().unwrap() = Some((inner, began.elapsed()));
+            way.unblock(proxy);
+            Ok(())
+        }
+
+        /// There the end of the call waits for the proof that its work is undone, and no longer than for anything else.
+        #[tokio::test]
+        async fn also_behind_what_may_have_committed() {
+            for way in [Way::Hole, Way::Trickle] {
+                let place = Place::new().await;
+                let proxy = Proxy::before(&place.url).unwrap();
+                let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+                let seen = Seen::default();
+                let outer = timeout(PATIENCE, behind_a_loan(&pool, &proxy, way, &seen)).await.expect("it comes back");
+                let (inner, took) = seen.lock().unwrap().take().unwrap();
+                let error = inner.expect_err("not all was read in time");
+                assert!(took < Duration::from_millis(200 + 100) + BUSY, "{way:?}: {took:?}: {error}");
+                assert_eq!(error.category(), Category::Timeout, "{way:?}: {error}");
+                quiet(&pool).await;
+                let kept = place.notes().await;
+                match outer {
+                    Ok(()) => assert_eq!(kept, [1], "{way:?}"),
+                    Err(error) => assert!(kept.is_empty(), "{way:?}: {kept:?}: {error}"),
+                }
+            }
+        }
+
         #[tokio::test]
         async fn rows_of_a_nested_call_do_not_outlast_its_deadline() {
             for way in [Way::Hole, Way::Trickle] {

@@ -96,6 +96,35 @@ each_database! {
         is_clean(&place, &pool).await;
     }
 
+    /// What a call in it is told is of its own statements.
+    #[tokio::test]
+    async fn a_part_of_it_is_told_of_its_own_statements() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let part = async |session: &mut Session, ids: &[i64]| {
+            let ended = managed(&INNER, session, async |session: &mut Session| {
+                for &id in ids {
+                    insert(&mut *session, id).await?;
+                }
+                Err::<(), _>(transient())
+            });
+            ended.await.unwrap_err().outcome()
+        };
+        let told = managed(&ALONE, &pool, async |session: &mut Session| {
+            // 7 is there, and refused a second time.
+            insert(&pool, 7).await?;
+            let mut told = Vec::new();
+            for ids in [&[][..], &[7], &[1], &[2, 7], &[7], &[]] {
+                told.push(part(session, ids).await);
+            }
+            Ok::<_, Error>(told)
+        });
+        let told = told.await.unwrap();
+        use Outcome::{Committed, NotSent, RolledBack};
+        assert_eq!(told, [NotSent, RolledBack, Committed, Committed, RolledBack, NotSent]);
+        assert_eq!(place.notes().await, [1, 2, 7]);
+    }
+
     async fn repeat(operation: &'static Operation, pool: &Pool, behind_a_statement: bool) -> (i64, Result<(), Error>) {
         let runs = AtomicI64::new(0);
         let ended = managed(operation, pool, async |session: &mut Session| {

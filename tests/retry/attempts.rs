@@ -69,7 +69,7 @@ each_database! {
             1 => Err(transient()),
             2 => {
                 note(session, 4, "b").await?;
-                Err(sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into()).into())
+                Err(sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into()).into())
             }
             _ => note(session, 5, "taken").await,
         }

@@ -70,4 +70,34 @@ each_server! {
         let stats = stats(concat!(module_path!(), "::in_a_deadlock"));
         assert_eq!(stats.retried_after(Category::Conflict), 1);
     }
+
+    /// By hand, behind a loan: what a savepoint has refused may be tried again, and the session goes on.
+    #[tokio::test]
+    async fn a_savepoint_by_hand_that_met_a_lock_behind_a_loan_is_retryable() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let mut holder = Some(place.plain.begin().await.unwrap());
+        let lock = "SELECT id FROM accounts WHERE id = 1 FOR UPDATE NOWAIT";
+        sqlx::query(lock).execute(&mut **holder.as_mut().unwrap()).await.unwrap();
+        let mut session = pool.begin().await.unwrap();
+        sqlx::query("INSERT INTO notes VALUES (1, 'lent')").execute(session.raw().await.unwrap()).await.unwrap();
+        for tries in 1.. {
+            let locked: Result<(), Error> = session
+                .savepoint(async |session| {
+                    note(session, 2).await?;
+                    sqlx::query(lock).execute(&mut *session).await?;
+                    Ok(())
+                })
+                .await;
+            match locked {
+                Err(error) if error.is_retryable() && tries == 1 => holder.take().unwrap().rollback().await.unwrap(),
+                other => {
+                    assert!(other.is_ok() && tries == 2, "{tries}: {other:?}");
+                    break;
+                }
+            }
+        }
+        session.commit().await.unwrap();
+        assert_eq!(place.notes().await, [1, 2]);
+    }
 }

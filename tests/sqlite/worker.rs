@@ -1,31 +1,46 @@
-//! sqlx's worker thread panics where a statement that it has prepared has other columns by now, after an ALTER TABLE in
-//! the midst of a session: its stream just ends. That is no answer, and nobody is to wait for the thread.
+//! sqlx's worker thread panics where a statement that it has prepared has other columns by now: its stream just ends. That
+//! is no answer, and nobody is to wait for the thread. Sessions look ahead of their statements whether that is so; what is
+//! shown here has gone past that look, in a database that the session itself has attached, and on a loan.
 
-use sqlx::Executor as _;
+use sqlx::{Executor as _, SqlitePool};
 use steadfast::{Category, Error, Outcome, with_session};
 
 use crate::support::{quiet, sqlite::*};
 
-const ALL: &str = "SELECT * FROM notes";
-const INSERT: &str = "INSERT INTO notes (id, body) VALUES (7, 'seven') RETURNING *";
+const ALL: &str = "SELECT * FROM leaves";
+const INSERT: &str = "INSERT INTO leaves (id, body) VALUES (7, 'seven') RETURNING *";
 const WIDEN: &str =
-    "DELETE FROM notes WHERE id = 7; ALTER TABLE notes ADD COLUMN more TEXT DEFAULT 'x'";
+    "DELETE FROM leaves WHERE id = 7; ALTER TABLE leaves ADD COLUMN more TEXT DEFAULT 'x'";
 
-async fn place() -> (Place, Pool) {
-    let place = Place::new().await;
-    sqlx::raw_sql("INSERT INTO notes (id, body) VALUES (1, 'one')")
-        .execute(&place.plain)
-        .await
-        .unwrap();
-    let pool = place.pool(1).await;
-    (place, pool)
+/// A database with a table, which others have attached and are to attach.
+struct Other {
+    file: tempfile::NamedTempFile,
+    plain: SqlitePool,
 }
 
-/// Has the session's connection prepare both statements.
-async fn prepare(session: &mut Session) -> Result<(), Error> {
-    sqlx::query(ALL).fetch_all(&mut *session).await?;
-    sqlx::query(INSERT).fetch_all(&mut *session).await?;
-    Ok(())
+impl Other {
+    async fn new() -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let url = format!("sqlite://{}", file.path().display());
+        let plain = SqlitePool::connect(&url).await.unwrap();
+        let table = "PRAGMA journal_mode = WAL; CREATE TABLE leaves (id BIGINT, body TEXT); INSERT INTO leaves VALUES (1, 'one')";
+        plain.execute(table).await.unwrap();
+        Self { file, plain }
+    }
+
+    /// Has the session's connection attach it, and prepare both statements.
+    async fn prepare(&self, session: &mut Session) -> Result<(), Error> {
+        let attach = format!("ATTACH '{}' AS other", self.file.path().display());
+        sqlx::raw_sql(sql(&attach)).execute(&mut *session).await?;
+        sqlx::query(ALL).fetch_all(&mut *session).await?;
+        sqlx::query(INSERT).fetch_all(&mut *session).await?;
+        Ok(())
+    }
+
+    async fn count(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM leaves");
+        count.fetch_one(&self.plain).await.unwrap()
+    }
 }
 
 async fn next_user_is_well(pool: &Pool) {
@@ -40,12 +55,12 @@ async fn next_user_is_well(pool: &Pool) {
 
 #[tokio::test]
 async fn sqlite_a_read_alone_says_so() {
-    let (place, pool) = place().await;
+    let (other, place) = (Other::new().await, Place::new().await);
+    let pool = place.pool(1).await;
     let call = pool.operation("worker::reads").autocommit();
     let read = call.run(async |session| {
-        prepare(session).await?;
-        // Another process, between two statements.
-        sqlx::raw_sql(WIDEN).execute(&place.plain).await?;
+        other.prepare(session).await?;
+        sqlx::raw_sql(WIDEN).execute(&other.plain).await?;
         Ok::<_, Error>(sqlx::query(ALL).fetch_all(session).await?.len())
     });
     let error = read.await.unwrap_err();
@@ -57,17 +72,17 @@ async fn sqlite_a_read_alone_says_so() {
         "{error}"
     );
     next_user_is_well(&pool).await;
-    assert_eq!(sqlx::query(ALL).fetch_all(&pool).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn sqlite_a_write_alone_is_in_doubt() {
     for way in ["execute", "fetch_optional", "fetch_all"] {
-        let (place, pool) = place().await;
+        let (other, place) = (Other::new().await, Place::new().await);
+        let pool = place.pool(1).await;
         let call = pool.operation("worker::writes").autocommit();
         let written = call.run(async |session| {
-            prepare(session).await?;
-            sqlx::raw_sql(WIDEN).execute(&place.plain).await?;
+            other.prepare(session).await?;
+            sqlx::raw_sql(WIDEN).execute(&other.plain).await?;
             let insert = sqlx::query(INSERT);
             match way {
                 "execute" => insert.execute(session).await.map(drop)?,
@@ -81,7 +96,7 @@ async fn sqlite_a_write_alone_is_in_doubt() {
             error.outcome(),
             Outcome::Unknown,
             "{way}: {} rows are there, {error}",
-            place.count("notes").await
+            other.count().await
         );
         assert!(
             matches!(
@@ -94,23 +109,31 @@ async fn sqlite_a_write_alone_is_in_doubt() {
     }
 }
 
+/// Nobody looks ahead of what is done on a loan.
 #[with_session]
 async fn widens_and_inserts(session: &mut Session) -> Result<usize, Error> {
-    prepare(session).await?;
-    sqlx::raw_sql(WIDEN).execute(&mut *session).await?;
-    Ok(sqlx::query(INSERT).fetch_all(session).await?.len())
+    let connection = session.raw().await?;
+    sqlx::raw_sql("CREATE TABLE leaves (id BIGINT, body TEXT)")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(INSERT).fetch_all(&mut *connection).await?;
+    sqlx::raw_sql(WIDEN).execute(&mut *connection).await?;
+    // The driver tells of no error.
+    Ok(sqlx::query(INSERT).fetch_all(&mut *connection).await?.len())
 }
 
 #[tokio::test]
 async fn sqlite_a_session_undoes_it() {
-    let (place, pool) = place().await;
+    let place = Place::new().await;
+    let pool = place.pool(1).await;
     let error = widens_and_inserts(&pool).await.unwrap_err();
+    let tables = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'leaves'");
+    assert!(tables.fetch_optional(&place.plain).await.unwrap().is_none());
     assert_eq!(
         (error.category(), error.outcome(), error.is_retryable()),
         (Category::Connection, Outcome::NotSent, true),
         "{error}"
     );
-    assert_eq!(place.count("notes").await, 1);
     next_user_is_well(&pool).await;
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
         category,
         outcome,
         session_error_mut,
+        adopted,
         fault,
     } = methods(plan, &never, public, &private);
     let from_session = (!plan.taken.from_session).then(|| {
@@ -71,6 +72,9 @@ pub(crate) fn write(plan: &Plan) -> TokenStream {
             fn session_error_mut(&mut self) -> ::core::option::Option<&mut #public::Error> {
                 #session_error_mut
             }
+            fn adopted(&mut self) -> ::core::option::Option<&mut #public::Error> {
+                #adopted
+            }
             fn fault(&self) -> ::core::option::Option<#private::Fault<'_>> {
                 #fault
             }
@@ -83,6 +87,7 @@ struct Methods {
     category: TokenStream,
     outcome: TokenStream,
     session_error_mut: TokenStream,
+    adopted: TokenStream,
     fault: TokenStream,
 }
 
@@ -100,6 +105,7 @@ fn methods(
             category: never.clone(),
             outcome: never.clone(),
             session_error_mut: never.clone(),
+            adopted: never.clone(),
             fault: never.clone(),
         };
     };
@@ -133,6 +139,7 @@ fn methods(
         category: ask(&quote!(category), derived(category)),
         outcome: ask(&quote!(outcome), derived(outcome)),
         session_error_mut: through(&quote!(session_error_mut)),
+        adopted: through(&quote!(adopted)),
         fault: through(&quote!(fault)),
     }
 }

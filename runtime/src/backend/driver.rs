@@ -21,6 +21,8 @@ pub trait Driver: Database + Sized {
     /// Whether a statement that was dropped while it ran leaves the protocol itself in doubt, so that only
     /// a rollback of the whole session and a nonce prove the connection.
     const DROP_DOOMS_SESSION: bool;
+    /// Whether a statement may commit the transaction that it runs in without a word of it: DDL, a procedure.
+    const COMMITS_SILENTLY: bool;
     /// Whether a text of several statements, sent outside of a transaction, is one transaction of its own.
     const TEXT_IS_TRANSACTION: bool;
     /// Whether a savepoint must stand around what is done on a lent connection, so that COMMIT proves that nobody
@@ -103,8 +105,8 @@ pub trait Driver: Database + Sized {
     /// What is sent to open a session; empty where there is nothing to send.
     fn begin(tag: &mut Self::Tag, begin: &Begin) -> Cow<'static, str>;
 
-    /// Sends what opens a session, and looks on the way at what may have changed since the connection was last used.
-    /// `sql` may be empty.
+    /// Sends what opens a session, or what goes ahead of its next statement, and looks on the way at what may have
+    /// changed since the connection was last used. `sql` may be empty.
     fn open<'c>(
         connection: &'c mut Self::Connection,
         tag: &'c mut Self::Tag,
@@ -152,6 +154,15 @@ pub trait Driver: Database + Sized {
     /// Whether this very server, by its settings, rolls the whole transaction back for an error that ends but a
     /// statement elsewhere.
     fn takes_transaction(_tag: &Self::Tag, _error: &sqlx::Error) -> bool {
+        false
+    }
+
+    /// A statement of the user's is about to be sent; `reshapes`: it may change tables.
+    fn sends(_tag: &mut Self::Tag, _reshapes: bool) {}
+
+    /// Whether tables may be others by now than those that statements were prepared for, so that
+    /// [`open`](Self::open) has to look ahead of the next one.
+    fn is_stale(_tag: &Self::Tag) -> bool {
         false
     }
 

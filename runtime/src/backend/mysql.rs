@@ -87,6 +87,7 @@ impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
     const DIALECT: Dialect = Dialect::MySql;
     const DROP_DOOMS_SESSION: bool = true;
+    const COMMITS_SILENTLY: bool = true;
     const TEXT_IS_TRANSACTION: bool = false;
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = true;

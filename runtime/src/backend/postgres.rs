@@ -5,10 +5,11 @@
 //! answers without an error: the shield therefore never sends it where an error was seen, and sends a
 //! SAVEPOINT ahead of it where something was not seen to its end.
 
+mod opening;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -17,10 +18,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as
 use super::setting::Setting;
 use super::shared::{delegate_to_sqlx, flush_all, out_of_step};
 use super::{
-    Access, Begin, BoxFuture, Connected, Dialect, Driver, LENT, Options, Owner, Scrubbed,
-    Statement, Step, Suspicion,
+    Begin, BoxFuture, Connected, Dialect, Driver, LENT, Options, Scrubbed, Statement, Step,
+    Suspicion,
 };
-use crate::isolation::Isolation;
 
 /// Which backend serves a connection, and what is set on it.
 #[derive(Clone, Debug)]
@@ -52,10 +52,6 @@ enum Unwatched {
 /// comes too late for that.
 const IS_OUTSIDE: &str = "SELECT transaction_timestamp() = statement_timestamp()";
 
-/// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
-/// platform can): without it, a query whose client has gone keeps its locks to its end.
-const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
-
 /// When a backend was started: with its process id, what no other backend has.
 const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 
@@ -79,6 +75,7 @@ impl Driver for Postgres {
     const SYSTEM: &'static str = "postgresql";
     const DIALECT: Dialect = Dialect::Postgres;
     const DROP_DOOMS_SESSION: bool = false;
+    const COMMITS_SILENTLY: bool = false;
     const TEXT_IS_TRANSACTION: bool = true;
     const LENDS_IN_SAVEPOINT: bool = true;
     const LEAVES_ERRORS: bool = true;
@@ -102,7 +99,7 @@ impl Driver for Postgres {
                 .server_version_num()
                 .is_none_or(|version| version >= 140_000)
             {
-                let batch = format!("BEGIN; {WATCH}; {WHO}; ROLLBACK");
+                let batch = format!("BEGIN; {}; {WHO}; ROLLBACK", opening::WATCH);
                 connection.fetch_one(sqlx::AssertSqlSafe(batch)).await.ok()
             } else {
                 None
@@ -217,45 +214,7 @@ impl Driver for Postgres {
         tag.unwatched = Unwatched::Nothing;
         tag.suspicion = None;
         tag.meddled = OnceLock::new();
-        let mut sql = String::new();
-        let statement = tag
-            .statement_timeout
-            .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
-        let lock = tag
-            .lock_timeout
-            .wanted(begin.lock_timeout.map(millis), None);
-        if begin.access == Access::Autocommit {
-            // There is no transaction to confine a setting to: the next BEGIN takes it back.
-            tag.set_for_session(&mut sql, statement, lock);
-            return Cow::Owned(sql);
-        }
-        sql.push_str("BEGIN");
-        if let Some(isolation) = begin.isolation {
-            sql.push_str(match isolation {
-                Isolation::ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
-                Isolation::RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
-                Isolation::Serializable => " ISOLATION LEVEL SERIALIZABLE",
-            });
-        }
-        if begin.access == Access::Read {
-            sql.push_str(" READ ONLY");
-        }
-        if tag.watches_client {
-            sql.push_str("; ");
-            sql.push_str(WATCH);
-        }
-        if let Some(owner) = begin.owner {
-            let _ = write!(sql, "; SET LOCAL application_name = {}", shown(owner));
-        }
-        // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with
-        // it.
-        if begin.limits_statements_anew() || !tag.statement_timeout.is(statement) {
-            let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
-        }
-        if begin.limits_waits_anew() || !tag.lock_timeout.is(lock) {
-            let _ = write!(sql, "; SET LOCAL lock_timeout = {lock}");
-        }
-        Cow::Owned(sql)
+        Cow::Owned(opening::text(tag, begin))
     }
 
     fn commit(tag: &PgTag, unseen: bool, note: &str) -> Cow<'static, str> {
@@ -386,42 +345,8 @@ impl PgTag {
         let _ = self.meddled.set(meddled);
         Ok(is_over)
     }
-
-    fn set_for_session(&mut self, sql: &mut String, statement: u64, lock: u64) {
-        if let Some(millis) = self.statement_timeout.change(statement) {
-            let _ = write!(sql, "SET statement_timeout = {millis}; ");
-        }
-        if let Some(millis) = self.lock_timeout.change(lock) {
-            let _ = write!(sql, "SET lock_timeout = {millis}; ");
-        }
-    }
-}
-
-/// `operation#id` as a literal. The server cuts names at 63 bytes and takes nothing but ASCII; the id shall stay. An
-/// escape string reads the same under every setting.
-fn shown(owner: Owner) -> String {
-    let id = format!("#{}", owner.id);
-    let mut literal = String::from("E'");
-    for character in owner.operation.chars().take(63 - id.len()) {
-        match character {
-            '\'' => literal.push_str("\\'"),
-            '\\' => literal.push_str("\\\\"),
-            ' '..='~' => literal.push(character),
-            _ => literal.push('?'),
-        }
-    }
-    literal.push_str(&id);
-    literal.push('\'');
-    literal
 }
 
 fn has_code(error: &sqlx::Error, code: &str) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(code))
-}
-
-/// 0 would mean no limit at all, and the settings are 32-bit numbers.
-fn millis(limit: Duration) -> u64 {
-    u64::try_from(limit.as_millis())
-        .unwrap_or(u64::MAX)
-        .clamp(1, i32::MAX as u64)
 }

@@ -54,6 +54,7 @@ impl Driver for Sqlite {
     const SYSTEM: &'static str = "sqlite";
     const DIALECT: Dialect = Dialect::Sqlite;
     const DROP_DOOMS_SESSION: bool = false;
+    const COMMITS_SILENTLY: bool = false;
     const TEXT_IS_TRANSACTION: bool = false;
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = false;
@@ -217,13 +218,16 @@ impl Driver for Sqlite {
         Box::pin(async move {
             match tag.schemas.refresh(connection, &sql).await {
                 // Outside of a transaction; the statement itself will tell.
-                Err(error) if sql.is_empty() && Self::is_busy(&error) => Ok(()),
+                Err(error) if sql.is_empty() && Self::is_busy(&error) => {
+                    tag.schemas.forget(connection).await
+                }
                 refreshed => refreshed,
             }
         })
     }
 
     fn begin(tag: &mut SqliteTag, begin: &Begin) -> Cow<'static, str> {
+        tag.schemas.begin(begin.access == Access::Autocommit);
         tag.is_suspect = false;
         tag.meddled = OnceLock::new();
         tag.lent = None;
@@ -290,8 +294,17 @@ impl Driver for Sqlite {
         tag.query_only = None;
     }
 
+    fn sends(tag: &mut SqliteTag, reshapes: bool) {
+        tag.schemas.sends(reshapes);
+    }
+
+    fn is_stale(tag: &SqliteTag) -> bool {
+        tag.schemas.are_stale()
+    }
+
     fn lends(tag: &mut SqliteTag) {
         Self::forget_settings(tag);
+        tag.schemas.lends();
     }
 
     fn suspect(tag: &mut SqliteTag, suspicion: Option<Suspicion>) {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 
+use super::carried::{carried, carried_mut};
 use super::category::Category;
 use super::error::Error;
 use super::fault::Fault;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Phase};
 use super::verdict::Retry;
 
 /// An error in which a database error may be found.
@@ -70,7 +71,8 @@ pub trait Classify {
     /// What kind of database error this is; `None` if it is none, and then it is never retried.
     fn category(&self) -> Option<Category>;
 
-    /// What became of the work, where the error bears it.
+    /// What became of the work, where the error bears it. Without it a connection that was lost behind a statement of the
+    /// body's is not repeated: it may have been another than the session's.
     fn outcome(&self) -> Option<Outcome> {
         None
     }
@@ -78,6 +80,12 @@ pub trait Classify {
     /// The session's own error inside this one, to which operation, attempts and outcome are added.
     fn session_error_mut(&mut self) -> Option<&mut Error> {
         None
+    }
+
+    /// The same where one of the driver's, which cannot bear what is to be added, becomes one of ours in its place.
+    #[doc(hidden)]
+    fn adopted(&mut self) -> Option<&mut Error> {
+        self.session_error_mut()
     }
 
     /// The database error inside this one, as arms and `on(…)` see it.
@@ -118,14 +126,21 @@ impl Classify for sqlx::Error {
     }
 
     fn outcome(&self) -> Option<Outcome> {
-        Error::inside(self).map(Error::outcome)
+        self.fault().and_then(|fault| fault.outcome())
     }
 
     fn session_error_mut(&mut self) -> Option<&mut Error> {
-        match self {
-            sqlx::Error::AnyDriverError(inner) => inner.downcast_mut(),
-            _ => None,
+        carried_mut(self)
+    }
+
+    fn adopted(&mut self) -> Option<&mut Error> {
+        // That nothing was found is the body's own word, by which its callers match.
+        if carried(self).is_none() && !matches!(self, sqlx::Error::RowNotFound) {
+            let driver = std::mem::replace(self, sqlx::Error::WorkerCrashed);
+            let ours = Error::from_driver(driver, Phase::Body);
+            *self = sqlx::Error::AnyDriverError(Box::new(ours));
         }
+        carried_mut(self)
     }
 
     fn fault(&self) -> Option<Fault<'_>> {
@@ -149,6 +164,13 @@ macro_rules! classify_by_chain {
                     return self.downcast_mut::<Error>();
                 }
                 self.downcast_mut::<sqlx::Error>()?.session_error_mut()
+            }
+
+            fn adopted(&mut self) -> Option<&mut Error> {
+                if self.downcast_ref::<Error>().is_some() {
+                    return self.downcast_mut::<Error>();
+                }
+                self.downcast_mut::<sqlx::Error>()?.adopted()
             }
 
             fn fault(&self) -> Option<Fault<'_>> {
@@ -180,6 +202,10 @@ impl<E: Classify> Classify for Box<E> {
         E::session_error_mut(self)
     }
 
+    fn adopted(&mut self) -> Option<&mut Error> {
+        E::adopted(self)
+    }
+
     fn fault(&self) -> Option<Fault<'_>> {
         E::fault(self)
     }
@@ -201,6 +227,10 @@ impl<E: Classify> Classify for Arc<E> {
 
     fn session_error_mut(&mut self) -> Option<&mut Error> {
         Arc::get_mut(self)?.session_error_mut()
+    }
+
+    fn adopted(&mut self) -> Option<&mut Error> {
+        Arc::get_mut(self)?.adopted()
     }
 
     fn fault(&self) -> Option<Fault<'_>> {

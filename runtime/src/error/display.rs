@@ -41,7 +41,16 @@ impl fmt::Display for Said<'_> {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let node = self.node_ref();
+        Told(self.node_ref()).fmt(formatter)
+    }
+}
+
+/// The same, and what to do, and in which operation.
+pub(super) struct Told<'a>(pub(super) &'a Node);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.0;
         Said(node).fmt(formatter)?;
         match (&node.help, node.outcome) {
             (Some(help), _) => write!(formatter, "; {help}")?,

@@ -5,8 +5,9 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::attempts::AttemptError;
+use super::carried::carried;
 use super::category::Category;
-use super::facts::Facts;
+use super::fault::leaves_doubt;
 use super::node::{Cause, Node};
 use super::outcome::{Outcome, Phase};
 use super::summary::Summary;
@@ -52,7 +53,8 @@ impl Error {
     /// What became of the work.
     ///
     /// While the session is open still, as for an error inside the body, this is [`Outcome::NotSent`]: the end of the
-    /// session decides.
+    /// session decides. Where no session has told, and the connection was lost behind a statement, it is
+    /// [`Outcome::Unknown`]: the server may have applied it.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
@@ -135,14 +137,21 @@ impl Error {
             },
             other => other,
         };
+        if let Some(mut node) = carried(&error).map(Node::told_again) {
+            node.cause = Some(Cause::Driver(error));
+            return Error(Box::new(node));
+        }
         let judged = verdict(&error);
+        let is_unjudged = phase == Phase::Body && leaves_doubt(&error);
         let outcome = match (phase, judged.at_commit) {
             (Phase::Commit, AtCommit::RolledBack) => Outcome::RolledBack,
             (Phase::Commit, AtCommit::Unknown) => Outcome::Unknown,
+            _ if is_unjudged => Outcome::Unknown,
             _ => Outcome::NotSent,
         };
         Error(Box::new(Node {
             outcome,
+            is_unjudged,
             retry: judged.retry,
             summary: Some(Summary::of(&error)),
             cause: Some(Cause::Driver(error)),
@@ -175,6 +184,7 @@ impl Error {
             } else {
                 Outcome::NotSent
             },
+            is_unjudged: false,
             retry: Retry::of(category),
             operation: None,
             attempts: Vec::new(),
@@ -234,6 +244,7 @@ impl Error {
 
     pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
         self.0.outcome = outcome;
+        self.0.is_unjudged = false;
     }
 
     pub(crate) fn set_category(&mut self, category: Category) {
@@ -264,23 +275,6 @@ impl Error {
         self.0.attempts = attempts;
     }
 
-    /// Whether another attempt makes sense, all that is known considered.
-    pub(crate) fn retry(&self) -> Retry {
-        if self.is_retryable() {
-            self.0.retry
-        } else {
-            Retry::Never
-        }
-    }
-
-    /// The error of ours that travels inside one of the driver.
-    pub(crate) fn inside(error: &sqlx::Error) -> Option<&Error> {
-        match error {
-            sqlx::Error::AnyDriverError(inner) => inner.downcast_ref(),
-            _ => None,
-        }
-    }
-
     pub(super) fn node_ref(&self) -> &Node {
         &self.0
     }
@@ -289,16 +283,19 @@ impl Error {
         self.0.summary.as_ref()
     }
 
-    pub(super) fn facts(&self) -> Facts<'_> {
-        self.summary().map(Summary::facts).unwrap_or_default()
-    }
-
     /// Whether this is an error of the driver in a body and says nothing that the driver's does not.
     fn is_plain(&self) -> bool {
         let node = &self.0;
-        matches!(node.cause, Some(Cause::Driver(_)))
+        let Some(Cause::Driver(driver)) = &node.cause else {
+            return false;
+        };
+        let is_untold = if leaves_doubt(driver) {
+            node.is_unjudged
+        } else {
+            node.outcome == Outcome::NotSent
+        };
+        is_untold
             && node.phase == Phase::Body
-            && node.outcome == Outcome::NotSent
             && node.operation.is_none()
             && node.attempts.is_empty()
             && node.message.is_none()
@@ -322,8 +319,9 @@ impl StdError for Error {
     }
 }
 
-/// Classifies an error of the driver. Where it is one of ours on its way through the driver, that one comes out again;
-/// of any other nobody has told yet what became of the work, and its outcome is [`Outcome::NotSent`].
+/// Classifies an error of the driver. Where it is one of ours on its way through the driver, that one comes out again.
+/// Of any other nobody has told yet what became of the work: its outcome is [`Outcome::Unknown`] where a connection was
+/// lost behind a statement, and [`Outcome::NotSent`] otherwise.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
         Error::from_driver(error, Phase::Body)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 
+use super::carried::carried;
 use super::category::Category;
 use super::display::Said;
 use super::error::Error;
@@ -50,8 +51,8 @@ impl<'a> Fault<'a> {
     }
 
     pub(crate) fn of_driver(error: &'a sqlx::Error) -> Fault<'a> {
-        match Error::inside(error) {
-            Some(ours) => Fault::of_error(ours),
+        match carried(error) {
+            Some(ours) => Fault::of_node(ours),
             None => Fault::judged(
                 verdict(error),
                 Facts::of(error),
@@ -65,12 +66,12 @@ impl<'a> Fault<'a> {
         Fault {
             category: node.category,
             outcome: Some(node.outcome),
-            retry: if node.is_retryable() {
+            retry: if node.is_unjudged {
                 node.retry
             } else {
-                Retry::Never
+                node.retry()
             },
-            in_doubt: false,
+            in_doubt: node.is_unjudged,
             facts: node
                 .summary
                 .as_ref()
@@ -95,11 +96,12 @@ impl<'a> Fault<'a> {
         message: Cow<'a, str>,
         refused: bool,
     ) -> Fault<'a> {
+        let in_doubt = verdict.leaves_doubt() && !refused;
         Fault {
             category: verdict.category,
-            outcome: None,
+            outcome: in_doubt.then_some(Outcome::Unknown),
             retry: verdict.retry,
-            in_doubt: verdict.leaves_doubt() && !refused,
+            in_doubt,
             facts,
             message,
         }
@@ -158,6 +160,11 @@ impl<'a> Fault<'a> {
         self.retry
     }
 
+    /// Whether it is the driver's word alone that leaves it open what became of a statement.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Whether another attempt makes sense where nobody vouches for that: what may have been applied is not repeated.
     pub fn retry_alone(&self) -> Retry {
         if self.in_doubt {
@@ -197,9 +204,25 @@ impl<'a> Fault<'a> {
     }
 }
 
+/// Whether a statement that was answered by this error may have been applied, as far as the driver can tell.
+pub(super) fn leaves_doubt(error: &sqlx::Error) -> bool {
+    verdict(error).leaves_doubt() && !is_refused(error)
+}
+
 /// A refused connection never carried a statement.
 fn is_refused(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Io(inner) if inner.kind() == std::io::ErrorKind::ConnectionRefused)
+    match error {
+        sqlx::Error::Io(inner) => {
+            inner.kind() == std::io::ErrorKind::ConnectionRefused
+                // The standard library's words for a name without an address; there is no kind for it.
+                || inner.to_string().starts_with("failed to lookup address information")
+        }
+        // While the connection is made, and never behind that.
+        sqlx::Error::Tls(_) => true,
+        // cannot_connect_now
+        sqlx::Error::Database(answer) => answer.code().as_deref() == Some("57P03"),
+        _ => false,
+    }
 }
 
 /// An answer of the database that somebody took out of the driver's error.

@@ -48,6 +48,11 @@ impl<'e, T: Classify> Held<&'e mut T> {
     pub fn session_error_mut(self) -> Option<&'e mut Error> {
         self.0.0.0.session_error_mut()
     }
+
+    /// The same where one of the driver's becomes one of ours in its place.
+    pub fn adopted(self) -> Option<&'e mut Error> {
+        self.0.0.0.adopted()
+    }
 }
 
 impl<'e, T> Boxed<&'e T>
@@ -79,6 +84,11 @@ impl Opaque {
 
     /// None.
     pub fn session_error_mut(&self) -> Option<&'static mut Error> {
+        None
+    }
+
+    /// None.
+    pub fn adopted(&self) -> Option<&'static mut Error> {
         None
     }
 }

@@ -4,6 +4,7 @@
 //! whether another attempt makes sense, what it proves as the answer to COMMIT, and how much of the session it ends.
 
 mod attempts;
+mod carried;
 mod category;
 mod classify;
 mod display;

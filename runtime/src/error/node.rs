@@ -20,6 +20,9 @@ pub(crate) struct Node {
     pub(super) category: Category,
     pub(super) phase: Phase,
     pub(super) outcome: Outcome,
+    /// It is the driver's word alone that a statement may have been applied: no session has told yet what became of the
+    /// work.
+    pub(super) is_unjudged: bool,
     pub(super) retry: Retry,
     pub(super) operation: Option<&'static str>,
     pub(super) attempts: Vec<AttemptError>,
@@ -56,6 +59,42 @@ impl Node {
 
     pub(super) fn is_retryable(&self) -> bool {
         self.retry != Retry::Never && matches!(self.outcome, Outcome::NotSent | Outcome::RolledBack)
+    }
+
+    /// Whether another attempt makes sense, all that is known considered.
+    pub(super) fn retry(&self) -> Retry {
+        if self.is_retryable() {
+            self.retry
+        } else {
+            Retry::Never
+        }
+    }
+
+    /// The error of the driver that it is about.
+    pub(super) fn driver(&self) -> Option<&sqlx::Error> {
+        match &self.cause {
+            Some(Cause::Driver(error)) => Some(error),
+            Some(Cause::Other(_)) | None => None,
+        }
+    }
+
+    /// All that it tells, for an error that has this one as its cause.
+    pub(super) fn told_again(&self) -> Node {
+        Node {
+            category: self.category,
+            phase: self.phase,
+            outcome: self.outcome,
+            is_unjudged: self.is_unjudged,
+            retry: self.retry,
+            operation: self.operation,
+            attempts: self.attempts.clone(),
+            message: self.message.clone(),
+            help: self.help.clone(),
+            summary: self.summary.clone(),
+            doomed: self.doomed,
+            cause: None,
+            tokens: self.tokens.clone(),
+        }
     }
 }
 

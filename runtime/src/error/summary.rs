@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::carried::carried;
 use super::category::Category;
+use super::display::Told;
 use super::error::Error;
 use super::facts::Facts;
 use super::fault::Fault;
+use super::node::Node;
 use super::verdict::{Retry, verdict};
 use super::wording::Words;
 
@@ -28,8 +31,8 @@ struct Record {
 impl Summary {
     /// The record of an error of the driver.
     pub(crate) fn of(error: &sqlx::Error) -> Summary {
-        if let Some(ours) = Error::inside(error) {
-            return Summary::of_error(ours);
+        if let Some(ours) = carried(error) {
+            return Summary::of_node(ours);
         }
         let judged = verdict(error);
         Summary::from_parts(
@@ -42,18 +45,24 @@ impl Summary {
 
     /// The record of an error of ours.
     pub(crate) fn of_error(error: &Error) -> Summary {
-        if let Some(summary) = error.summary()
-            && summary.category() == error.category()
-            && summary.retry() == error.retry()
-        {
-            return summary.clone();
+        Summary::of_node(error.node_ref())
+    }
+
+    fn of_node(node: &Node) -> Summary {
+        let said = node.summary.as_ref();
+        match said {
+            Some(summary)
+                if summary.category() == node.category && summary.retry() == node.retry() =>
+            {
+                summary.clone()
+            }
+            _ => Summary::from_parts(
+                node.category,
+                node.retry(),
+                &said.map(Summary::facts).unwrap_or_default(),
+                &Told(node).to_string(),
+            ),
         }
-        Summary::from_parts(
-            error.category(),
-            error.retry(),
-            &error.facts(),
-            &error.to_string(),
-        )
     }
 
     /// The record of a fault in an error of any type.

@@ -1,7 +1,9 @@
 //! What an error of the driver means for the session it happened in.
 
+use std::io::ErrorKind;
+
+use super::carried::carried;
 use super::category::{Category, Integrity};
-use super::error::Error;
 
 /// Whether the same work, from the start and in a new session, may succeed.
 #[doc(hidden)]
@@ -100,14 +102,18 @@ impl Verdict {
         self.ends == Ends::Connection && !matches!(error, sqlx::Error::Database(_))
     }
 
-    /// Whether the server may have applied a statement that was answered by this error in autocommit.
+    /// Whether the server may have applied a statement that was answered by this error in autocommit. An answer that would
+    /// prove the rollback at COMMIT proves it here too.
     pub(crate) const fn leaves_doubt(self) -> bool {
         match self.category {
+            _ if matches!(self.at_commit, AtCommit::RolledBack) => false,
             Category::CommitUnknown => true,
             // Refused, whatever it takes along.
-            Category::Capacity | Category::Conflict | Category::Programming | Category::Data => {
-                false
-            }
+            Category::Access
+            | Category::Capacity
+            | Category::Conflict
+            | Category::Programming
+            | Category::Data => false,
             _ => matches!(self.ends, Ends::Connection),
         }
     }
@@ -115,17 +121,20 @@ impl Verdict {
 
 /// Judges an error of the driver.
 pub(crate) fn verdict(error: &sqlx::Error) -> Verdict {
+    if let Some(ours) = carried(error) {
+        return Verdict {
+            category: ours.category,
+            retry: ours.retry(),
+            at_commit: AtCommit::Unknown,
+            ends: ours
+                .driver()
+                .map_or(Ends::Nothing, |error| verdict(error).ends),
+        };
+    }
     match error {
         sqlx::Error::Database(database) => of_database(database.as_ref()),
-        sqlx::Error::AnyDriverError(inner) => match inner.downcast_ref::<Error>() {
-            Some(ours) => Verdict {
-                category: ours.category(),
-                retry: ours.retry(),
-                at_commit: AtCommit::Unknown,
-                ends: Ends::Nothing,
-            },
-            None => Verdict::local(Category::Internal),
-        },
+        sqlx::Error::AnyDriverError(_) => Verdict::local(Category::Internal),
+        sqlx::Error::Io(inner) if is_of_files(inner.kind()) => Verdict::local(Category::Internal),
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => {
             Verdict::lost(Category::Connection, Retry::Yes)
         }
@@ -152,6 +161,30 @@ pub(crate) fn verdict(error: &sqlx::Error) -> Verdict {
         // Configuration, arguments, types, columns, encoding and decoding: the code does not fit the schema.
         _ => Verdict::local(Category::Programming),
     }
+}
+
+/// What no connection that once was open answers. A body that works with files and returns `sqlx::Result` turns such an
+/// error into the driver's.
+fn is_of_files(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::DirectoryNotEmpty
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::FileTooLarge
+            | ErrorKind::InvalidFilename
+            | ErrorKind::CrossesDevices
+            | ErrorKind::ExecutableFileBusy
+            | ErrorKind::TooManyLinks
+            | ErrorKind::InvalidInput
+            | ErrorKind::Unsupported
+    )
 }
 
 /// Judges what the database itself answered.

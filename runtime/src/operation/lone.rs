@@ -52,7 +52,7 @@ impl LoneCall {
     ) -> ControlFlow<Result<T, E>, Duration> {
         let mut result = result;
         if let Err(error) = &mut result {
-            let failure = self.retrying.note_alone(error);
+            let failure = self.retrying.note(error, false);
             if let Some(pause) = self.retrying.pause_after(&failure, None) {
                 self.operation.record_retried(failure.category());
                 return ControlFlow::Continue(pause);

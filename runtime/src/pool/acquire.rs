@@ -1,5 +1,6 @@
 //! Waiting for a connection.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use deadpool::managed::{Object, PoolError};
@@ -16,6 +17,8 @@ use crate::retry::Reconnect;
 use crate::shield::Busy;
 
 const CHECK_SERVER: &str = "see that the server runs, and that host and port are right";
+const CHECK_CERTIFICATES: &str =
+    "see that the certificate of each side is valid, made for its name, and trusted by the other";
 
 impl<DB: Backend> SessionPool<DB> {
     /// A proven connection by `until`. Dropped while it waits, it gives up its place and nothing else.
@@ -191,17 +194,27 @@ fn silent(waited: Duration) -> Error {
 
 fn is_transient(error: &sqlx::Error) -> bool {
     let verdict = verdict(error);
-    verdict.category.is_transient() && verdict.retry != Retry::Never
+    // A socket's file that is not there will be when the server is.
+    matches!(error, sqlx::Error::Io(_))
+        || (verdict.category.is_transient() && verdict.retry != Retry::Never)
 }
 
 fn unreachable(error: sqlx::Error, waited: Duration) -> Error {
-    let category = verdict(&error).category;
+    let (category, help) = match &error {
+        sqlx::Error::Tls(_) => (Category::Connection, CHECK_CERTIFICATES),
+        // What rustls refuses.
+        sqlx::Error::Io(inner) if inner.kind() == ErrorKind::InvalidData => {
+            (Category::Connection, CHECK_CERTIFICATES)
+        }
+        sqlx::Error::Io(_) => (Category::Connection, CHECK_SERVER),
+        error => (verdict(error).category, CHECK_SERVER),
+    };
     Error::new(
         category,
         Phase::Acquire,
         format!("could not connect within {waited:.1?}: {error}"),
     )
-    .with_help(CHECK_SERVER)
+    .with_help(help)
     .with_source(error)
 }
 

@@ -75,6 +75,10 @@ impl<DB: Backend> PoolBuilder<DB> {
 
     /// The most connections that are open for sessions at once; 10 by default. One more, the control
     /// connection, is opened beside them, except on SQLite.
+    ///
+    /// A server counts a connection that was closed for some milliseconds longer, and the slot is free by then: a limit
+    /// on the server (`CONNECTION LIMIT`, `max_user_connections`) needs room for a few more where sessions leave
+    /// settings or temporary tables on theirs.
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.settings.max_connections = connections;

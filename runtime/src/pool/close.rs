@@ -37,7 +37,8 @@ impl<DB: Backend> Shared<DB> {
 impl<DB: Backend> SessionPool<DB> {
     /// Closes the pool: no new work is taken, sessions that wait for a connection fail as `Closed`, those
     /// that hold one and those that the reaper is ending are waited for, 30 s at most. Then the connections
-    /// are closed. It does not fail: what had not ended by then is in the report.
+    /// are closed. It does not fail: what had not ended by then is in the report. Hooks of those sessions run, and one that
+    /// wants a connection of this pool is told that it is closed.
     ///
     /// # Cancellation
     /// Dropped half-way, the pool stays closed to new work and sessions still end by themselves.

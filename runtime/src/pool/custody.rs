@@ -81,15 +81,15 @@ impl<DB: Backend> Custody<DB> {
         }
     }
 
-    /// The custody of a connection that is lent by hand. It waits for the writer's turn only where it `queues`.
-    pub(crate) fn by_hand(pool: SessionPool<DB>, entry: Arc<Entry>, queues: bool) -> Self {
+    /// The custody of a connection that is leased. It waits for the writer's turn only where it `queues`.
+    pub(crate) fn leased(pool: SessionPool<DB>, entry: Arc<Entry>, queues: bool) -> Self {
         let begin = Begin {
             access: Access::Autocommit,
             ..Begin::default()
         };
         let patience = pool.settings().acquire_timeout;
         let mut custody = Self::new(pool, entry, begin, None);
-        custody.machine = Machine::by_hand(patience);
+        custody.machine = Machine::leased(patience);
         custody.queues = queues;
         custody
     }

@@ -56,6 +56,13 @@ impl Task {
     }
 }
 
+/// What became of a hook that did not do what it was to do.
+struct Failure {
+    how: &'static str,
+    /// What the user's own code said, which may hold values.
+    words: Option<String>,
+}
+
 /// The hooks of one session, in the order in which they were given.
 #[derive(Default)]
 pub(super) struct Hooks {
@@ -132,12 +139,14 @@ impl Hooks {
                 let polled = catch_unwind(AssertUnwindSafe(|| task.0.as_mut().poll(context)));
                 let failure = match polled {
                     Ok(Poll::Pending) => return Poll::Pending,
-                    Ok(Poll::Ready(failure)) => failure,
+                    Ok(Poll::Ready(failure)) => failure.map(failed),
                     Err(payload) => Some(panicked(payload)),
                 };
                 // It is over whatever follows: nobody may poll it again.
                 if let Some((name, task)) = self.running.take() {
-                    report(entry, name, failure);
+                    if let Some(failure) = failure {
+                        report(entry, name, failure);
+                    }
                     discard(entry, name, task);
                 }
             }
@@ -162,7 +171,7 @@ impl Hooks {
             return;
         };
         if let Some((name, task)) = self.running.take() {
-            report(entry, name, Some("the runtime has shut down".to_owned()));
+            report(entry, name, not_run("the runtime has shut down"));
             discard(entry, name, task);
         }
         while let Some(hook) = self.next() {
@@ -175,8 +184,7 @@ impl Hooks {
                 Hook::Rollback(task) => ("on_rollback", task, decided.rolls_back()),
             };
             if was_due {
-                let failure = "there is no runtime to run it on".to_owned();
-                report(entry, name, Some(failure));
+                report(entry, name, not_run("there is no runtime to run it on"));
             }
             discard(entry, name, task);
         }
@@ -189,42 +197,52 @@ impl Hooks {
 
 fn end(entry: &Entry, hook: Box<dyn FnOnce(Outcome) + Send>, outcome: Outcome) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(outcome))) {
-        report(entry, "on_end", Some(panicked(payload)));
+        report(entry, "on_end", panicked(payload));
     }
 }
 
 /// What a hook holds may have a destructor that panics.
 fn discard<T>(entry: &Entry, hook: &'static str, held: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(held))) {
-        report(entry, hook, Some(panicked(payload)));
+        report(entry, hook, panicked(payload));
     }
 }
 
-/// The session is over: a failure of a hook undoes nothing, and nobody waits for it.
-fn report(entry: &Entry, hook: &'static str, failure: Option<String>) {
-    let Some(failure) = failure else {
-        return;
-    };
+/// The session is over: a failure of a hook undoes nothing, and nobody waits for it. What it said may hold a value or
+/// SQL, as the words of a database do.
+fn report(entry: &Entry, hook: &'static str, failure: Failure) {
     entry.operation.record_hook_failed();
-    tracing::warn!(
-        target: "steadfast::hooks",
-        operation = entry.operation.name(),
-        id = entry.id,
-        hook,
-        failure,
-        "a hook failed"
-    );
+    let Failure { how, words } = failure;
+    let (operation, id) = (entry.operation.name(), entry.id);
+    tracing::warn!(target: "steadfast::hooks", operation, id, hook, how, "a hook failed");
+    if let Some(words) = words {
+        tracing::debug!(target: "steadfast::hooks", operation, id, hook, words, "what a hook that failed has said");
+    }
 }
 
-fn panicked(payload: Box<dyn Any + Send>) -> String {
+fn not_run(how: &'static str) -> Failure {
+    Failure { how, words: None }
+}
+
+fn failed(words: String) -> Failure {
+    Failure {
+        how: "it answered an error",
+        words: Some(words),
+    }
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Failure {
     let text = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let said = format!("it panicked: {}", text.unwrap_or("without words"));
+    let failure = Failure {
+        how: "it panicked",
+        words: text.map(str::to_owned),
+    };
     // What was thrown may have a destructor that panics as well, and so may what that throws.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }
-    said
+    failure
 }

@@ -117,7 +117,7 @@ impl<DB: Backend> Lease<DB> {
     ) -> Result<Self, Error> {
         let entry = Entry::new(operation, false);
         entry.next_attempt();
-        let mut custody = Custody::by_hand(pool.clone(), entry, queues);
+        let mut custody = Custody::leased(pool.clone(), entry, queues);
         let taken = custody.lend().await.map(drop);
         // From here on a drop is as good an end as any.
         custody

@@ -58,7 +58,13 @@ async fn maintain<DB: Backend>(pool: Weak<Shared<DB>>, settings: Settings) {
         {
             tokens_forgotten = Instant::now();
             if let Err(error) = (SessionPool { shared }).forget_tokens(TOKENS_KEPT).await {
-                tracing::warn!(%error, "old tokens could not be deleted from the ledger");
+                let (category, code) = (error.category().as_str(), error.code());
+                tracing::warn!(
+                    category,
+                    code,
+                    "old tokens could not be deleted from the ledger"
+                );
+                tracing::debug!(%error, "why they could not");
             }
         }
     }

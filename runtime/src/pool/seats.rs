@@ -53,20 +53,31 @@ impl Seats {
     /// Waits for a seat; `None` once they are closed.
     pub(super) async fn take(self: &Arc<Self>) -> Option<Seat> {
         let _waiting = Waiting::begin(&self.waiting);
-        let permit = Arc::clone(&self.free).acquire_owned().await.ok()?;
-        Some(self.seat(permit))
+        loop {
+            let permit = Arc::clone(&self.free).acquire_owned().await.ok()?;
+            if let Some(seat) = self.seat(permit) {
+                return Some(seat);
+            }
+        }
     }
 
     pub(super) fn try_take(self: &Arc<Self>) -> Option<Seat> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
-        Some(self.seat(permit))
+        self.seat(permit)
     }
 
-    fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
-        Seat {
+    /// `None` where the pool has become smaller while this one was on its way to somebody who waited.
+    fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Option<Seat> {
+        let mut plan = self.plan();
+        if plan.surplus > 0 {
+            plan.surplus -= 1;
+            permit.forget();
+            return None;
+        }
+        Some(Seat {
             permit: Some(permit),
             seats: Arc::clone(self),
-        }
+        })
     }
 
     pub(super) fn close(&self) {
@@ -116,7 +127,17 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.is_surplus();
+        let mut plan = self.seats.plan();
+        let Some(permit) = self.permit.take() else {
+            return;
+        };
+        if plan.surplus > 0 {
+            plan.surplus -= 1;
+            permit.forget();
+        } else {
+            // Under the lock still: a pool that becomes smaller finds this seat either taken or free.
+            drop(permit);
+        }
     }
 }
 
@@ -137,6 +158,8 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn taken(seats: &Arc<Seats>) -> Vec<Seat> {
@@ -169,6 +192,22 @@ mod tests {
         drop(held);
         assert_eq!(taken(&seats).len(), 5);
         assert_eq!(room, [12]);
+    }
+
+    /// Given to one who waited, and who was dropped before they knew.
+    #[test]
+    fn one_on_its_way_counts_as_taken() {
+        let seats = Seats::new(2);
+        let mut out = taken(&seats);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waiting = Box::pin(seats.take());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        drop(out.pop());
+        seats.resize(1, |_| ());
+        drop(waiting);
+        assert!(seats.try_take().is_none(), "one is out, and there is one");
+        drop(out);
+        assert_eq!(taken(&seats).len(), 1);
     }
 
     #[test]

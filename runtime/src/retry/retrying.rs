@@ -114,23 +114,14 @@ impl Retrying {
         self.paid
     }
 
-    /// The attempt that ran in a session ended in this error, and the session has ended as well: what it did not
-    /// commit is undone.
-    pub(crate) fn note(&mut self, error: &mut impl Classify) -> Failure {
-        self.note_in(error, true)
-    }
-
-    /// The same where no session vouches that the attempt was undone.
-    pub(crate) fn note_alone(&mut self, error: &mut impl Classify) -> Failure {
-        self.note_in(error, false)
-    }
-
-    fn note_in(&mut self, error: &mut impl Classify, session: bool) -> Failure {
+    /// The attempt ended in this error. `vouched`: a session has made it itself, and has undone what it did not commit.
+    /// Of a lost connection in an error that does not tell whose it was, nobody knows what was applied.
+    pub(crate) fn note(&mut self, error: &mut impl Classify, vouched: bool) -> Failure {
         let own = error.session_error_mut();
         let (phase, token) = own.map_or((Phase::Body, None), |own| {
             (own.phase(), own.tokens().first().cloned())
         });
-        let failure = self.note_fault(error.fault().as_ref(), phase, session);
+        let failure = self.note_fault(error.fault().as_ref(), phase, vouched);
         if failure.known.is_some()
             && let Some(noted) = self.errors.pop()
         {
@@ -139,7 +130,7 @@ impl Retrying {
         failure
     }
 
-    fn note_fault(&mut self, fault: Option<&Fault<'_>>, phase: Phase, session: bool) -> Failure {
+    fn note_fault(&mut self, fault: Option<&Fault<'_>>, phase: Phase, vouched: bool) -> Failure {
         self.failed += 1;
         let Some(fault) = fault else {
             return Failure {
@@ -147,18 +138,19 @@ impl Retrying {
                 outcome: Outcome::NotSent,
             };
         };
-        let retry = if session {
+        let retry = if vouched {
             fault.retry()
         } else {
             fault.retry_alone()
         };
-        let in_doubt = retry != fault.retry() || fault.category() == Category::CommitUnknown;
-        let otherwise = if in_doubt {
-            Outcome::Unknown
-        } else {
-            Outcome::NotSent
+        let is_commit = fault.category() == Category::CommitUnknown;
+        let outcome = match fault.outcome() {
+            _ if fault.is_in_doubt() && vouched && !is_commit => Outcome::NotSent,
+            Some(outcome) => outcome,
+            None if fault.is_in_doubt() => Outcome::Unknown,
+            None if is_commit => Outcome::Unknown,
+            None => Outcome::NotSent,
         };
-        let outcome = fault.outcome().unwrap_or(otherwise);
         self.errors
             .push(AttemptError::of_fault(self.failed, fault, phase, outcome));
         Failure {

@@ -103,6 +103,7 @@ impl<'c, DB: Backend> Attempt<'c, DB> {
     where
         E: ManagedError,
     {
+        self.state.is_own = !matches!(ended, Ended::Returned(Err(_)));
         match ended {
             Ended::Returned(Ok(value)) => match self.keep().await {
                 Ok(()) => Ok(value),

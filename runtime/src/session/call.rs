@@ -55,6 +55,9 @@ pub(super) struct State {
     pub(super) retrying: Option<Box<Retrying>>,
     /// What the session of the latest attempt ended in.
     pub(super) outcome: Option<Outcome>,
+    /// Whether the error of the latest attempt is of our own making. Of one that the body returns only what it bears is
+    /// known: a connection may have been lost elsewhere.
+    pub(super) is_own: bool,
     pub(super) refused: Option<Error>,
 }
 
@@ -84,6 +87,7 @@ impl<'s, DB: Backend> Call<'s, DB> {
             deadline,
             retrying: None,
             outcome: None,
+            is_own: false,
             refused: None,
         };
         Self { origin, state }
@@ -148,12 +152,20 @@ impl State {
     /// named, and what is in doubt for either of them stays so. The outcome is this call's, unless another session has
     /// committed what this one did not: then nobody may repeat the whole as if nothing of it were there.
     pub(super) fn tell<E: Classify>(&self, mut error: E) -> E {
-        if let Some(inner) = error.session_error_mut() {
+        // Of what is there already the error must not look as if it were not, whatever type it leaves in.
+        let is_there = matches!(self.outcome, Some(Outcome::Committed | Outcome::Unknown));
+        let inner = if is_there {
+            error.adopted()
+        } else {
+            error.session_error_mut()
+        };
+        if let Some(inner) = inner {
             if inner.operation().is_none() {
                 inner.set_operation(self.entry.operation.name());
             }
             match (self.outcome, inner.outcome()) {
-                (None, _) | (_, Outcome::Unknown) => {}
+                (_, Outcome::Unknown) => inner.set_outcome(Outcome::Unknown),
+                (None, _) => {}
                 (Some(Outcome::NotSent | Outcome::RolledBack), Outcome::Committed) => {
                     inner.set_outcome(Outcome::Unknown);
                 }
@@ -174,7 +186,7 @@ impl State {
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
     pub(super) fn pause_after<E: Classify>(&mut self, error: &mut E) -> Option<Duration> {
         let retrying = self.retrying.as_mut()?;
-        let failure = retrying.note(error).in_session(self.outcome);
+        let failure = retrying.note(error, self.is_own).in_session(self.outcome);
         let pause = retrying.pause_after(&failure, self.deadline);
         if pause.is_some() {
             self.entry.operation.record_retried(failure.category());

@@ -14,9 +14,11 @@ use crate::pool::{Hook, HookOutput, Task};
 /// deadline and 100 ms, and then they go on alone. They run also when the owner of the session is gone, on the runtime
 /// of its connection, and [`SessionPool::close`](crate::SessionPool::close) waits for them.
 ///
+/// One that uses the pool has to be through before that is closed, as every other user of it.
+///
 /// Those given inside a savepoint or a nested call vanish when that is undone. One that fails or panics is logged
-/// (target `steadfast::hooks`), counted in [`OperationStats::hooks_failed`](crate::OperationStats::hooks_failed), and
-/// undoes nothing.
+/// (target `steadfast::hooks`; its words at debug level, for they may hold values), counted in
+/// [`OperationStats::hooks_failed`](crate::OperationStats::hooks_failed), and undoes nothing.
 impl<DB: Backend> Session<DB> {
     /// Runs `hook` once the work is certainly committed, or ended well without a statement. Not where the outcome is
     /// [`Unknown`](Outcome::Unknown).

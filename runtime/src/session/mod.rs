@@ -61,7 +61,9 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 ///
 /// # Errors
 /// A statement's are the database's own. Errors of ours (no connection in time, a doomed level, a refused
-/// statement) reach sqlx as `AnyDriverError` and come out again with `?` into [`Error`].
+/// statement, a connection that was lost; by hand on MySQL also what is refused behind a `CALL`, which may have
+/// committed) reach sqlx as `AnyDriverError` and come out again with `?` into [`Error`]; what the driver said is
+/// [`Error::as_sqlx`] then.
 ///
 /// # Cancellation
 /// A statement may be dropped at any await. While it was running, its level is doomed (on MySQL the whole
@@ -144,10 +146,10 @@ impl<DB: Backend> Session<DB> {
     /// Commits the session begun by [`SessionPool::begin`].
     ///
     /// # Errors
-    /// Where the session is doomed: the first error, outcome `RolledBack`. Where COMMIT was refused: the
-    /// database's error, outcome `RolledBack`. Where no answer came, or the answer leaves doubt: outcome
-    /// `Unknown`. After [`set_rollback_only`](Self::set_rollback_only): `Cancelled`, outcome `RolledBack`, or `NotSent`
-    /// where no statement ran or the connection was closed.
+    /// Where the session is doomed: the first error, outcome `RolledBack`, or `NotSent` where the connection is closed
+    /// with it. Where COMMIT was refused: the database's error, outcome `RolledBack`. Where no answer came, or the answer
+    /// leaves doubt: outcome `Unknown`. After [`set_rollback_only`](Self::set_rollback_only): `Cancelled`, outcome
+    /// `RolledBack`, or `NotSent` where no statement ran or the connection was closed.
     ///
     /// # Cost
     /// One round trip; none where no statement ran.
@@ -268,11 +270,8 @@ impl<DB: Backend> SessionPool<DB> {
         }
         let entry = Entry::new(&BY_HAND, false);
         entry.next_attempt();
-        Ok(Session::new(Custody::new(
-            self.clone(),
-            entry,
-            Begin::default(),
-            None,
-        )))
+        let mut custody = Custody::new(self.clone(), entry, Begin::default(), None);
+        custody.machine().life.leave_to_hand();
+        Ok(Session::new(custody))
     }
 }

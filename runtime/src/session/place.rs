@@ -7,6 +7,7 @@ use super::savepoint::{Level, doom_stranger, exchanged};
 use crate::backend::Backend;
 use crate::error::{Classify, Error, Outcome, Phase, Summary};
 use crate::pool::timed_out;
+use crate::shield::Progress;
 
 /// Dropped before it has ended, either rolls back: a session of its own through the reaper, the caller's at
 /// its next statement, or as a whole where the attempt had joined it.
@@ -33,6 +34,7 @@ impl<'c, DB: Backend> Place<'c, DB> {
     /// One level deeper in the caller's session.
     pub(super) fn nested(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
         let former = hasten(session, deadline);
+        session.custody().machine().life.call_begins();
         let share = Share::Level(Level::enter(session));
         Self::Callers(Borrowed { share, former })
     }
@@ -41,9 +43,11 @@ impl<'c, DB: Backend> Place<'c, DB> {
     pub(super) fn joined(session: &'c mut Session<DB>, deadline: Option<Instant>) -> Self {
         let former = hasten(session, deadline);
         let given = session.serial();
+        let beginning = session.custody().machine().life.call_begins();
         let share = Share::Joined(Joined {
             session,
             given,
+            beginning,
             failure: None,
             ended: false,
         });
@@ -102,28 +106,29 @@ impl<DB: Backend> Borrowed<'_, DB> {
 
     pub(super) async fn leave_well(&mut self) -> Result<(), Error> {
         // Under the inner call's own deadline still: the unread rest of a stream may be long.
-        let in_time = self.session().custody().settle_in_time().await;
+        if !self.session().custody().settle_in_time().await {
+            let outcome = self.undo().await;
+            return Err(timed_out(Phase::Body).with_outcome(outcome));
+        }
+        let deadline = self.session().custody().deadline();
         match self.leave() {
-            Share::Level(level) if in_time => level.leave_well(),
-            Share::Joined(joined) if in_time => joined.leave_well(),
-            _ => Err(timed_out(Phase::Body).with_outcome(Outcome::RolledBack)),
+            Share::Level(level) => level.leave_well(deadline).await,
+            Share::Joined(joined) => joined.leave_well(),
+            Share::Left => unreachable!("a nested call has its share until it ends"),
         }
     }
 
-    /// It is undone ahead of anything else that the caller's session does, its end included. At once where somebody may
-    /// have committed it unseen: only the database's answer tells then.
+    /// It is undone ahead of anything else that the caller's session does, its end included.
     pub(super) async fn undo(&mut self) -> Outcome {
         if self.is_exchanged() {
             drop(self.leave());
             return Outcome::Unknown;
         }
-        let life = &self.session().custody().machine().life;
-        let (outcome, in_transaction) = (life.once_undone(), life.in_transaction());
+        let deadline = self.session().custody().deadline();
         match self.leave() {
-            Share::Level(level) if outcome == Outcome::Unknown => level.undo().await,
-            // Undone with all the rest, and it is the session's end that proves it.
-            Share::Joined(_) if outcome == Outcome::Unknown && in_transaction => Outcome::NotSent,
-            _ => outcome,
+            Share::Level(level) => level.undo(deadline).await,
+            Share::Joined(mut joined) => joined.undone(),
+            Share::Left => unreachable!("a nested call has its share until it ends"),
         }
     }
 
@@ -132,7 +137,9 @@ impl<DB: Backend> Borrowed<'_, DB> {
         Self: Sized,
     {
         let former = self.former;
-        self.session().custody().replace_deadline(former);
+        let custody = self.session().custody();
+        custody.replace_deadline(former);
+        custody.machine().life.call_ends();
         std::mem::replace(&mut self.share, Share::Left)
     }
 }
@@ -150,6 +157,8 @@ struct Joined<'s, DB: Backend> {
     session: &'s mut Session<DB>,
     /// Which session that was when the call began.
     given: u64,
+    /// What the session had done then.
+    beginning: Progress,
     failure: Option<Summary>,
     ended: bool,
 }
@@ -162,12 +171,24 @@ impl<DB: Backend> Joined<'_, DB> {
         }
         let doom = self.session.custody().machine().life.doom().cloned();
         if let Some(first) = doom {
-            let error = Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack);
+            let error = Error::doomed(&first, Phase::Body).with_outcome(self.undone());
             self.failure = Some(first);
             return Err(error);
         }
         self.ended = true;
         Ok(())
+    }
+
+    /// What becomes of the work. It is undone with all the rest, and it is the session's end that proves it.
+    fn undone(&mut self) -> Outcome {
+        let life = &self.session.custody().machine().life;
+        if !life.in_transaction() {
+            return life.outcome_since(self.beginning);
+        }
+        match life.once_undone() {
+            Outcome::Unknown => life.outcome_of_failure(),
+            outcome => outcome,
+        }
     }
 
     fn is_exchanged(&self) -> bool {

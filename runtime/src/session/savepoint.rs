@@ -1,5 +1,7 @@
 //! A part of a session that may fail by itself.
 
+use tokio::time::Instant;
+
 use super::Session;
 use crate::backend::Backend;
 use crate::error::{Category, Error, Outcome, Phase, Summary};
@@ -57,7 +59,12 @@ impl<DB: Backend> Session<DB> {
             Ok(value) => {
                 // The unread rest of a stream may hold an error that belongs to this level.
                 level.session.custody().settle().await;
-                level.leave_well().map(|()| value).map_err(E::from)
+                let deadline = level.session.deadline();
+                level
+                    .leave_well(deadline)
+                    .await
+                    .map(|()| value)
+                    .map_err(E::from)
             }
             // Undone in `Drop`, as in every other case.
             Err(error) => Err(error),
@@ -86,8 +93,9 @@ impl<'s, DB: Backend> Level<'s, DB> {
         }
     }
 
-    /// Keeps what the level did, unless something doomed it. To be settled before.
-    pub(super) fn leave_well(mut self) -> Result<(), Error> {
+    /// Keeps what the level did, unless something doomed it: then it is undone, and a call with this deadline told. To be
+    /// settled before.
+    pub(super) async fn leave_well(mut self, deadline: Option<Instant>) -> Result<(), Error> {
         if self.is_exchanged() {
             return Err(exchanged());
         }
@@ -97,9 +105,11 @@ impl<'s, DB: Backend> Level<'s, DB> {
         while custody.machine().life.depth() > depth {
             custody.leave_badly();
         }
-        custody
-            .leave_well()
-            .map_err(|first| Error::doomed(&first, Phase::Body).with_outcome(Outcome::RolledBack))
+        let Err(first) = custody.leave_well() else {
+            return Ok(());
+        };
+        let outcome = custody.undone(deadline).await;
+        Err(Error::doomed(&first, Phase::Body).with_outcome(outcome))
     }
 }
 
@@ -109,10 +119,10 @@ impl<DB: Backend> Level<'_, DB> {
         self.session.serial() != self.given
     }
 
-    /// Undoes what the level did, and waits for the database's answer.
-    pub(super) async fn undo(mut self) -> Outcome {
+    /// Undoes what the level did, and tells what became of it, to a call with this deadline.
+    pub(super) async fn undo(mut self, deadline: Option<Instant>) -> Outcome {
         self.leave_badly();
-        self.session.custody().prove_undone().await
+        self.session.custody().undone(deadline).await
     }
 
     fn leave_badly(&mut self) {

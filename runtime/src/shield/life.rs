@@ -5,23 +5,48 @@
 //! it is rolled back; where level 0, the transaction itself, is doomed, the session can only roll back.
 
 mod ending;
+mod outcome;
 mod state;
 mod statement;
 
 use super::levels::Levels;
 use crate::error::{Outcome, Summary};
 
+pub(crate) use outcome::Progress;
 use state::Flight;
 pub(crate) use state::{Leftover, State};
 
-/// What errors have shown of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What errors have shown of the connection, the worst of all last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Link {
     Sound,
     /// It must not serve anybody else.
     Ended,
+    /// It is gone, and an answer with it.
+    Lost,
     /// Its answers may belong to other questions.
     OutOfStep,
+}
+
+/// Who decides what becomes of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The call around the session: it may run all of its body again.
+    Call,
+    /// Who has begun it by hand: nobody knows what they did ahead of it.
+    Hand,
+    /// Who has the connection itself for the whole of it.
+    Lease,
+}
+
+/// Who may have committed behind our back, the likelier last: only the end of the transaction will show whether they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Hidden {
+    Nothing,
+    /// Whoever has ended our transaction on purpose, on a lent connection.
+    Misuse,
+    /// A procedure, or DDL on a lent connection, whatever its own answer says, or that of a statement behind it.
+    Silent,
 }
 
 /// What never changes in a session's life.
@@ -29,8 +54,7 @@ enum Link {
 struct Kind {
     in_transaction: bool,
     drop_dooms_session: bool,
-    /// The connection is lent for the whole of it, and what becomes of the work is the borrower's own affair.
-    by_hand: bool,
+    owner: Owner,
 }
 
 /// See the head of this file.
@@ -47,8 +71,10 @@ pub(crate) struct Life {
     levels: Levels,
     /// What is decided ahead of the rollback, by a failed COMMIT above all.
     fate: Option<Outcome>,
-    /// What is true of the work where the connection is lost ahead of COMMIT.
-    if_lost: Outcome,
+    hidden: Hidden,
+    /// How many calls run in it now.
+    calls: usize,
+    progress: Progress,
     link: Link,
 }
 
@@ -62,12 +88,14 @@ impl Life {
             kind: Kind {
                 in_transaction,
                 drop_dooms_session,
-                by_hand: false,
+                owner: Owner::Call,
             },
             rollback_only: false,
             levels: Levels::default(),
             fate: None,
-            if_lost: Outcome::NotSent,
+            hidden: Hidden::Nothing,
+            calls: 0,
+            progress: Progress::default(),
             link: Link::Sound,
         }
     }
@@ -83,11 +111,6 @@ impl Life {
         }
     }
 
-    /// The outcome, or what is certain of it where the session has not come to its end.
-    pub(crate) fn outcome_by_now(&self) -> Outcome {
-        self.outcome().or(self.fate).unwrap_or(self.if_lost)
-    }
-
     /// How many savepoints the running body is inside of.
     pub(crate) fn depth(&self) -> usize {
         self.levels.depth()
@@ -97,13 +120,18 @@ impl Life {
         self.kind.in_transaction
     }
 
-    pub(crate) fn is_by_hand(&self) -> bool {
-        self.kind.by_hand
+    pub(crate) fn is_leased(&self) -> bool {
+        self.kind.owner == Owner::Lease
     }
 
-    /// Nothing is ever committed here, whatever the borrower of the connection does.
-    pub(crate) fn leave_to_borrower(&mut self) {
-        self.kind.by_hand = true;
+    /// It was begun by hand.
+    pub(crate) fn leave_to_hand(&mut self) {
+        self.kind.owner = Owner::Hand;
+    }
+
+    /// Nothing is ever committed here, whatever is done on the connection.
+    pub(crate) fn lease(&mut self) {
+        self.kind.owner = Owner::Lease;
         self.fate = Some(Outcome::NotSent);
     }
 
@@ -114,14 +142,9 @@ impl Life {
         }
     }
 
-    /// Whether that is known already.
-    pub(crate) fn has_transaction_ended(&self) -> bool {
-        self.kind.in_transaction && self.fate == Some(Outcome::Unknown)
-    }
-
     /// Whether a statement commits by itself, as far as the session can tell.
     fn commits_by_itself(&self) -> bool {
-        !self.kind.in_transaction && !self.kind.by_hand
+        !self.kind.in_transaction && !self.is_leased()
     }
 
     /// Whether the connection must be closed whatever the rollback proves.
@@ -129,11 +152,18 @@ impl Life {
         self.link != Link::Sound
     }
 
+    fn is_connection_lost(&self) -> bool {
+        self.link >= Link::Lost
+    }
+
     /// The connection must not serve anybody else.
     pub(crate) fn end_connection(&mut self) {
-        if self.link == Link::Sound {
-            self.link = Link::Ended;
-        }
+        self.link = self.link.max(Link::Ended);
+    }
+
+    /// The connection is gone, and nobody knows what was answered on it.
+    pub(crate) fn lose_connection(&mut self) {
+        self.link = self.link.max(Link::Lost);
     }
 
     /// Question and answer may not belong together any more: nothing that the server says from here on is proof.
@@ -195,7 +225,18 @@ impl Life {
         self.doom_session(error);
     }
 
-    // --- levels
+    // --- calls and levels
+
+    /// A call begins to run in the session.
+    pub(crate) fn call_begins(&mut self) -> Progress {
+        self.calls += 1;
+        self.progress
+    }
+
+    pub(crate) fn call_ends(&mut self) {
+        // A body may have exchanged its session for one that knows nothing of the call.
+        self.calls = self.calls.saturating_sub(1);
+    }
 
     /// A nested body begins. Nothing is sent before its first statement.
     pub(crate) fn enter(&mut self) {
@@ -212,21 +253,6 @@ impl Life {
     pub(crate) fn leave_badly(&mut self) {
         self.notice_drop();
         self.levels.leave_badly();
-    }
-
-    /// What becomes of a level's work where that is undone: the savepoint is gone if somebody has committed.
-    pub(crate) fn once_undone(&self) -> Outcome {
-        if !self.kind.in_transaction {
-            // Nothing is undone, and what is in flight may have been done.
-            return match self.leftover() {
-                Leftover::Nothing => self.fate.unwrap_or(Outcome::NotSent),
-                _ => Outcome::Unknown,
-            };
-        }
-        match self.if_lost {
-            Outcome::Unknown => Outcome::Unknown,
-            _ => Outcome::RolledBack,
-        }
     }
 
     /// What goes out ahead of the next user statement, if anything must; see [`Levels::batch`].
@@ -267,7 +293,7 @@ impl Life {
     pub(crate) fn marked(&mut self) {
         self.become_(State::Active);
         if self.levels.batch_answered() {
-            self.if_lost = Outcome::NotSent;
+            self.proven_ours();
         }
     }
 

@@ -68,10 +68,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
     }
 
-    /// One whose connection is lent by hand, for the whole of its life.
-    pub(crate) fn by_hand(patience: Duration) -> Self {
+    /// One whose connection is leased for the whole of its life.
+    pub(crate) fn leased(patience: Duration) -> Self {
         let mut machine = Self::new(false, patience);
-        machine.life.leave_to_borrower();
+        machine.life.lease();
         machine
     }
 
@@ -164,6 +164,9 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 if DB::transaction_gone(error) {
                     self.life.fated(Outcome::Unknown);
                 }
+                if verdict(error).ends == Ends::Connection {
+                    self.life.lose_connection();
+                }
                 self.life.mark_failed(Summary::of(error));
             }
             (Control::Recover, Ok(leftover)) => {
@@ -186,6 +189,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
                 self.take_back_connection();
             }
             (Control::Recover, Err(error)) => {
+                self.life.lose_connection();
                 self.life
                     .recovered(Some((Ends::Connection, Summary::of(error))), None);
             }
@@ -231,7 +235,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if lent && DB::LENDS_IN_SAVEPOINT {
             self.life.lending(0);
         }
-        let inspects = self.life.is_by_hand();
+        let inspects = self.life.is_leased();
         self.send(|carrier| Owned::open(carrier, begin, lent, inspects, until));
         self.control().await
     }
@@ -285,8 +289,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         }
         let in_savepoint = self.life.lends_here() || !DB::LENDS_IN_SAVEPOINT;
         let marks_lent = lent && !(is_counted && in_savepoint);
-        let Some(batch) = self.life.prelude(marks_lent) else {
-            return Ok(());
+        let is_stale = self.wire().is_some_and(|wire| DB::is_stale(&wire.tag));
+        let batch = match self.life.prelude(marks_lent) {
+            Some(batch) => batch,
+            None if is_stale => String::new(),
+            None => return Ok(()),
         };
         self.life.marking();
         if marks_lent && DB::LENDS_IN_SAVEPOINT {

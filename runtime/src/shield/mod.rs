@@ -24,7 +24,7 @@ mod wire;
 
 pub use body::{Ended, Limits, Shielded, shielded};
 pub(crate) use busy::Busy;
-pub(crate) use life::State;
+pub(crate) use life::{Progress, State};
 pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};

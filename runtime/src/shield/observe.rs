@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::life::Life;
 use crate::backend::{BoxFuture, Driver, Step};
-use crate::error::{Ends, Error, Summary, verdict};
+use crate::error::{Category, Ends, Error, Outcome, Phase, Summary, verdict};
 
 /// The span of a statement, under the names of OpenTelemetry's conventions for databases; at debug level, where its
 /// text may be shown. Values never are.
@@ -88,6 +88,10 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         {
             self.life.statement_in_doubt();
         }
+        let is_lost = verdict.leaves_doubt();
+        if is_lost && ends == Ends::Connection {
+            self.life.lose_connection();
+        }
         let error = if DB::ends(self.tag) {
             Error::overran(error).into()
         } else {
@@ -101,7 +105,22 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         }
         self.life.statement_failed(ends, || Summary::of(&error));
         self.see_rollback(|| Summary::of(&error));
-        error
+        // Whose connection was lost is known here and nowhere behind. So is, in a session by hand, that the work may be
+        // there: there is no call around it whose end would tell. A mistake of the code nobody repeats.
+        let outcome = if is_lost {
+            self.life.outcome_of_loss()
+        } else if verdict.category == Category::Programming {
+            Outcome::NotSent
+        } else {
+            self.life.outcome_of_failure()
+        };
+        if is_lost || outcome == Outcome::Unknown {
+            Error::from_driver(error, Phase::Body)
+                .with_outcome(outcome)
+                .into()
+        } else {
+            error
+        }
     }
 
     fn see_rollback(&mut self, error: impl FnOnce() -> Summary) {

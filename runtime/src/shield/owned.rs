@@ -299,7 +299,7 @@ async fn nested_batch<DB: Driver>(
 ) -> Result<(), sqlx::Error> {
     hush::<DB>(wire).await?;
     if !lent || lending::depth::<DB>(&wire.connection) > 0 {
-        return DB::batch(&mut wire.connection, batch).await;
+        return DB::open(&mut wire.connection, &mut wire.tag, batch).await;
     }
     lending::begin::<DB>(&mut wire.connection, batch.into_owned()).await
 }

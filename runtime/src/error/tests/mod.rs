@@ -41,11 +41,11 @@ fn one_thin_pointer_that_threads_can_share() {
 }
 
 #[test]
-fn a_lost_connection_is_in_doubt_at_commit_alone() {
+fn a_lost_connection_is_in_doubt_at_commit_and_where_no_session_has_told() {
     for (phase, outcome, retryable) in [
         (Phase::Acquire, Outcome::NotSent, true),
         (Phase::Begin, Outcome::NotSent, true),
-        (Phase::Body, Outcome::NotSent, true),
+        (Phase::Body, Outcome::Unknown, false),
         (Phase::Commit, Outcome::Unknown, false),
         (Phase::Rollback, Outcome::NotSent, true),
     ] {
@@ -53,7 +53,14 @@ fn a_lost_connection_is_in_doubt_at_commit_alone() {
         assert_eq!(error.category(), Category::Connection);
         assert_eq!(error.outcome(), outcome, "{phase}");
         assert_eq!(error.is_retryable(), retryable, "{phase}");
+        assert_eq!(
+            error.node_ref().is_unjudged,
+            phase == Phase::Body,
+            "{phase}"
+        );
     }
+    let told = Error::from(lost()).with_outcome(Outcome::NotSent);
+    assert!(told.is_retryable() && !told.node_ref().is_unjudged);
 }
 
 #[test]
@@ -67,7 +74,7 @@ fn what_is_committed_or_in_doubt_is_never_retryable() {
         let error =
             Error::new(Category::Conflict, Phase::Commit, "lost a race").with_outcome(outcome);
         assert_eq!(error.is_retryable(), retryable, "{outcome}");
-        assert_eq!(error.retry() != Retry::Never, retryable, "{outcome}");
+        assert_eq!(error.retry() != Some(Retry::Never), retryable, "{outcome}");
     }
 }
 

@@ -116,6 +116,91 @@ fn alone_only_what_was_certainly_not_applied_is_tried_again() {
         Retry::Yes
     );
 
-    let session = Error::from_driver(lost(), Phase::Body);
-    assert_eq!(Fault::of_error(&session).retry_alone(), Retry::Yes);
+    assert_eq!(
+        alone(&sqlx::Error::Tls("unknown issuer".into())),
+        Retry::Yes
+    );
+
+    // Until a session has told, ours knows no more than the driver's.
+    let mut ours = Error::from(lost());
+    assert_eq!(
+        (ours.outcome(), ours.is_retryable()),
+        (Outcome::Unknown, false)
+    );
+    assert_eq!(Fault::of_error(&ours).retry_alone(), Retry::Never);
+    assert_eq!(Fault::of_error(&ours).retry(), Retry::Yes);
+    ours.set_outcome(Outcome::RolledBack);
+    assert_eq!(Fault::of_error(&ours).retry_alone(), Retry::Yes);
+    let connecting = Error::from_driver(lost(), Phase::Acquire);
+    assert_eq!(connecting.outcome(), Outcome::NotSent);
+}
+
+#[test]
+fn what_is_said_of_the_work_is_found_in_any_variant_of_the_drivers() {
+    fn in_io(error: impl Into<Boxed>) -> sqlx::Error {
+        sqlx::Error::Io(std::io::Error::other(error))
+    }
+    let wrapped: [(&str, sqlx::Error); 9] = [
+        ("AnyDriverError", unknown().into()),
+        ("Io", in_io(unknown())),
+        ("Decode", sqlx::Error::Decode(Box::new(unknown()))),
+        ("Encode", sqlx::Error::Encode(Box::new(unknown()))),
+        ("Tls", sqlx::Error::Tls(Box::new(unknown()))),
+        (
+            "Configuration",
+            sqlx::Error::Configuration(Box::new(unknown())),
+        ),
+        (
+            "ColumnDecode",
+            sqlx::Error::ColumnDecode {
+                index: "0".into(),
+                source: Box::new(unknown()),
+            },
+        ),
+        ("Io in Io", in_io(std::io::Error::other(unknown()))),
+        (
+            "a wrapper in AnyDriverError",
+            sqlx::Error::AnyDriverError(Box::new(Wrapper(sqlx::Error::from(unknown())))),
+        ),
+    ];
+    for (how, error) in wrapped {
+        assert_eq!(error.outcome(), Some(Outcome::Unknown), "{how}");
+        assert_eq!(error.category(), Some(Category::Connection), "{how}");
+        assert_eq!(error.retry(), Some(Retry::Never), "{how}");
+        let boxed: Boxed = in_io(error).into();
+        assert_eq!(boxed.outcome(), Some(Outcome::Unknown), "{how}, in a box");
+        let Ok(error) = boxed.downcast::<sqlx::Error>() else {
+            unreachable!("it was put there")
+        };
+        let ours = Error::from(*error);
+        assert_eq!(
+            (ours.category(), ours.outcome()),
+            (Category::Connection, Outcome::Unknown),
+            "{how}: {ours:?}"
+        );
+    }
+}
+
+#[derive(Debug)]
+struct Wrapper(sqlx::Error);
+
+impl std::fmt::Display for Wrapper {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a wrapper of the user's")
+    }
+}
+
+impl std::error::Error for Wrapper {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// `?` turns it into the driver's where a body returns `sqlx::Result`.
+#[test]
+fn a_file_that_is_missing_is_no_lost_connection() {
+    let missing = sqlx::Error::from(std::io::Error::from(std::io::ErrorKind::NotFound));
+    assert_eq!(missing.category(), Some(Category::Internal));
+    assert_eq!(missing.retry(), Some(Retry::Never));
+    assert_eq!(Error::from(missing).outcome(), Outcome::NotSent);
 }

@@ -40,12 +40,8 @@ impl<DB: Backend> Custody<DB> {
         let _ = self.machine.settle().await;
         let life = &self.machine.life;
         if let Some(first) = life.doom() {
-            let error = Error::doomed(first, Phase::Body);
-            return Err(if life.has_transaction_ended() {
-                error.with_outcome(Outcome::Unknown)
-            } else {
-                error
-            });
+            let outcome = life.outcome_of_failure();
+            return Err(Error::doomed(first, Phase::Body).with_outcome(outcome));
         }
         if self.state() == State::Unopened {
             let opened = self.open(lent).await;
@@ -55,32 +51,39 @@ impl<DB: Backend> Custody<DB> {
             }
             opened.map_err(|error| self.overdue(error))?;
         }
-        self.machine
-            .mark(lent)
-            .await
-            .map_err(|error| Error::from_driver(error, Phase::Body))
+        let marked = self.machine.mark(lent).await;
+        marked.map_err(|error| {
+            let outcome = self.machine.life.outcome_of_failure();
+            Error::from_driver(error, Phase::Body).with_outcome(outcome)
+        })
     }
 
-    /// Sends the rollback of the levels that were left, and tells what became of their work. `NotSent` where the whole
-    /// session is undone with them: its end will tell.
-    pub(crate) async fn prove_undone(&mut self) -> Outcome {
-        self.settle_in_time().await;
-        let life = &self.machine.life;
-        if life.doom().is_some()
-            || life.state() != State::Active
-            || expect_runtime(Phase::Body).is_err()
-        {
-            return Outcome::NotSent;
+    /// What became of the work of the levels that were left, by a call with this deadline. Where somebody may have
+    /// committed it unseen, the rollback of those levels is sent at once: only the database's answer tells then, for which
+    /// nobody waits long.
+    pub(crate) async fn undone(&mut self, deadline: Option<Instant>) -> Outcome {
+        let outcome = self.machine.life.once_undone();
+        if outcome != Outcome::Unknown {
+            return outcome;
+        }
+        if expect_runtime(Phase::Body).is_err() {
+            return self.machine.life.outcome_of_failure();
         }
         let now = Instant::now();
-        let until = self
-            .deadline
-            .map_or(now + self.pool.settings().acquire_timeout, |deadline| {
-                deadline.max(now) + AFTER_DEADLINE
-            });
+        let until = deadline.map_or(now + self.pool.settings().acquire_timeout, |deadline| {
+            deadline.max(now) + AFTER_DEADLINE
+        });
+        let is_quiet = timeout_at(until, self.settle()).await.is_ok();
+        let life = &self.machine.life;
+        if !is_quiet || life.doom().is_some() || life.state() != State::Active {
+            // The whole session is undone with them, or it is told too late.
+            return life.outcome_of_failure();
+        }
         match timeout_at(until, self.machine.mark(false)).await {
             Ok(Ok(())) => Outcome::RolledBack,
-            _ => Outcome::Unknown,
+            Ok(Err(_)) => Outcome::Unknown,
+            // It is on its way, and the end of the session will tell.
+            Err(_elapsed) => self.machine.life.outcome_of_failure(),
         }
     }
 

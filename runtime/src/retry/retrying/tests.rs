@@ -72,7 +72,7 @@ fn an_error_of_ours_in_doubt_is_not_repeated_whatever_the_policy() {
     );
     let mut error =
         Error::new(Category::Connection, Phase::Commit, "gone").with_outcome(Outcome::Unknown);
-    let failure = retrying.note(&mut error);
+    let failure = retrying.note(&mut error, true);
     assert_eq!(retrying.pause_after(&failure, None), None);
 }
 
@@ -168,7 +168,10 @@ fn within_and_the_deadline_bound_the_start_of_the_next_attempt() {
 #[test]
 fn a_deadline_that_has_passed_ends_the_call() {
     let mut retrying = Retrying::new(RetryPolicy::immediate());
-    let failure = retrying.note(&mut Error::new(Category::Conflict, Phase::Body, "they met"));
+    let failure = retrying.note(
+        &mut Error::new(Category::Conflict, Phase::Body, "they met"),
+        true,
+    );
     assert_eq!(retrying.pause_after(&failure, Some(Instant::now())), None);
     assert_eq!(
         retrying.pause_after(&failure, Some(Instant::now() + millis(5000))),
@@ -180,11 +183,11 @@ fn a_deadline_that_has_passed_ends_the_call() {
 fn the_last_error_holds_those_of_all_attempts() {
     let mut retrying = Retrying::new(plain());
     let mut error = Error::new(Category::Conflict, Phase::Commit, "they met");
-    let _ = retrying.note(&mut error);
+    let _ = retrying.note(&mut error, true);
     retrying.give_up(&mut error);
     assert!(error.attempts().is_empty(), "one attempt is no history");
     let mut last = Error::new(Category::Data, Phase::Body, "a value does not fit");
-    let _ = retrying.note(&mut last);
+    let _ = retrying.note(&mut last, true);
     retrying.give_up(&mut last);
     let history: Vec<_> = last
         .attempts()
@@ -204,7 +207,7 @@ fn the_last_error_holds_those_of_all_attempts() {
 fn an_error_of_no_database_is_neither_repeated_nor_recorded() {
     let mut retrying = Retrying::new(Category::ALL.into_iter().fold(plain(), RetryPolicy::also));
     let mut error: Box<dyn std::error::Error + Send + Sync> = "out of stock".into();
-    let failure = retrying.note(&mut error);
+    let failure = retrying.note(&mut error, true);
     assert_eq!(retrying.pause_after(&failure, None), None);
     assert!(retrying.errors.is_empty());
 }
@@ -215,14 +218,14 @@ fn without_a_session_doubt_is_not_widened_away() {
     let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
 
     let mut alone = retrying();
-    let failure = alone.note_alone(&mut lost());
+    let failure = alone.note(&mut lost(), false);
     assert_eq!(
         alone.decide(&failure, Duration::ZERO, LONG),
         Decision::GiveUp(Reason::Applied)
     );
 
     let mut vouched = retrying();
-    let failure = vouched.note(&mut lost());
+    let failure = vouched.note(&mut lost(), true);
     assert!(matches!(
         vouched.decide(&failure, Duration::ZERO, LONG),
         Decision::Again(_)

@@ -28,7 +28,7 @@ impl Life {
         let outcome = if proven {
             Outcome::RolledBack
         } else {
-            self.if_lost
+            self.if_lost()
         };
         let outcome = match self.fate {
             // Nobody knows what a connection that was closed had open.
@@ -47,9 +47,30 @@ impl Life {
         let outcome = match self.state {
             State::Done(_) => return,
             State::Committing => Outcome::Unknown,
-            State::InStatement if self.commits_by_itself() => Outcome::Unknown,
-            _ => self.fate.unwrap_or(self.if_lost),
+            _ => self.outcome_by_now(),
         };
         self.become_(State::Done(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A statement was dropped, and what stops it was given up with the connection.
+    fn lost_while_it_recovers(in_transaction: bool) -> Option<Outcome> {
+        let mut life = Life::new(in_transaction, false);
+        life.opening();
+        life.opened();
+        life.statement_sent(false);
+        life.recovering();
+        life.lost();
+        life.outcome()
+    }
+
+    #[test]
+    fn what_may_have_committed_by_itself_is_unknown_where_nobody_saw_its_end() {
+        assert_eq!(lost_while_it_recovers(false), Some(Outcome::Unknown));
+        assert_eq!(lost_while_it_recovers(true), Some(Outcome::NotSent));
     }
 }

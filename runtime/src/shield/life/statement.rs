@@ -1,6 +1,6 @@
 //! The user's statement in a session's life: sent, polled, answered, failed, dropped.
 
-use super::{Flight, Leftover, Life, State};
+use super::{Flight, Hidden, Leftover, Life, State};
 use crate::error::{Ends, Outcome, Summary};
 
 impl Life {
@@ -8,17 +8,24 @@ impl Life {
         self.become_(State::InStatement);
         self.flight = Flight::Pending;
         self.in_parts = in_parts;
+        self.progress.sent += 1;
         self.levels.run();
     }
 
-    /// The statement may commit behind our back: only the end of the transaction will show whether it has.
-    pub(crate) fn statement_hides(&mut self) {
-        self.if_lost = Outcome::Unknown;
+    /// What runs now, a procedure or words that nobody sees, may commit behind our back: only the end of the transaction
+    /// will show whether it has.
+    pub(crate) fn may_commit_silently(&mut self) {
+        self.hidden = Hidden::Silent;
+    }
+
+    /// The same, where only somebody does who means to end the transaction.
+    pub(crate) fn may_be_misused(&mut self) {
+        self.hidden = self.hidden.max(Hidden::Misuse);
     }
 
     /// Whatever may have been committed behind our back was not.
     pub(crate) fn proven_ours(&mut self) {
-        self.if_lost = Outcome::NotSent;
+        self.hidden = Hidden::Nothing;
     }
 
     /// The connection is lent: until the session is used again, somebody else's statements run on it.
@@ -38,9 +45,14 @@ impl Life {
     pub(crate) fn statement_answered(&mut self) {
         self.become_(State::Active);
         if self.commits_by_itself() {
-            // The server has committed it.
-            self.fate.get_or_insert(Outcome::Committed);
+            self.committed_by_itself();
         }
+    }
+
+    /// The server has committed the statement.
+    fn committed_by_itself(&mut self) {
+        self.progress.committed += 1;
+        self.fate.get_or_insert(Outcome::Committed);
     }
 
     /// The error of the statement in flight does not tell whether the server has applied it. In a transaction the
@@ -117,9 +129,7 @@ impl Life {
         if self.commits_by_itself() {
             match applied.filter(|_| self.flight != Flight::Unwatched) {
                 None => self.fate = Some(Outcome::Unknown),
-                Some(true) => {
-                    self.fate.get_or_insert(Outcome::Committed);
-                }
+                Some(true) => self.committed_by_itself(),
                 Some(false) => {}
             }
         }

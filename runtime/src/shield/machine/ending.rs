@@ -124,7 +124,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if matches!(self.place, Place::Here(_)) {
             self.suspect();
             self.life.rolling_back();
-            let scrubs = self.life.is_by_hand();
+            let scrubs = self.life.is_leased();
             self.send(|carrier| Owned::roll_back(carrier, leftover, scrubs));
             let _ = self.control().await;
         } else {

@@ -19,8 +19,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         self.unwatched = Unwatched::Something;
         DB::lends(&mut wire.tag);
         if DB::LENDS_IN_SAVEPOINT || DB::may_be_open(&wire.tag) {
-            // Words that nobody has seen may end the transaction.
-            self.life.statement_hides();
+            if DB::COMMITS_SILENTLY {
+                self.life.may_commit_silently();
+            } else {
+                self.life.may_be_misused();
+            }
         }
         &mut wire.connection
     }
@@ -41,7 +44,7 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         if lent.is_some_and(|lent| lent != depth) {
             if self.life.in_transaction() {
                 // It may be another connection altogether, without our hooks.
-                self.life.end_connection();
+                self.life.lose_connection();
             }
             self.life.doom_session(Summary::miscounted_transactions());
         }
@@ -73,19 +76,19 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
 
     /// What that rollback has found.
     pub(super) fn see_meddling(&mut self, meddled: bool) {
-        let by_hand = self.life.is_by_hand();
+        let is_leased = self.life.is_leased();
         let in_autocommit = self.unwatched != Unwatched::Nothing && !self.life.in_transaction();
         // What was set on a lent connection a rollback has undone only where it was inside of our transaction. One that
-        // was lent by hand is scrubbed.
+        // was leased is scrubbed.
         if (meddled || in_autocommit)
-            && !by_hand
+            && !is_leased
             && let Some(wire) = self.wire()
         {
             DB::forget_settings(&mut wire.tag);
         }
         if meddled {
             self.unwatched = Unwatched::Meddling;
-            self.life.fated(if by_hand {
+            self.life.fated(if is_leased {
                 Outcome::RolledBack
             } else {
                 Outcome::Unknown

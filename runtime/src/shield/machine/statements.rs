@@ -34,9 +34,10 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
         let sql = statement.text();
         let effects = Effects::of(DB::DIALECT, sql, statement.is_prepared());
         if effects.hides {
-            self.life.statement_hides();
+            self.life.may_commit_silently();
         }
         if let Some(wire) = self.wire() {
+            DB::sends(&mut wire.tag, effects.reshapes);
             if effects.hides {
                 DB::runs_hidden(&mut wire.tag);
             }

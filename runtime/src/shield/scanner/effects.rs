@@ -6,6 +6,10 @@ use super::{Scanner, Shape, first_word, lingering, rules};
 use crate::backend::Dialect;
 
 /// What the text of a statement shows of that.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is shown by itself, and none excludes another"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
     /// It runs what its text does not show: on `MySQL` a procedure, a compound statement, or one prepared from text, may
@@ -17,6 +21,8 @@ pub(crate) struct Effects {
     pub(crate) calls: bool,
     /// It leaves something on the connection that no end of a transaction takes back.
     pub(crate) lingers: bool,
+    /// It may make tables others than those that statements have been prepared for. The servers tell by themselves.
+    pub(crate) reshapes: bool,
 }
 
 impl Effects {
@@ -35,6 +41,7 @@ impl Effects {
             Dialect::Postgres => Self {
                 hides: false,
                 calls: text.any(calls),
+                reshapes: false,
                 lingers: text.any(lingering::postgres)
                     || (mentions(sql, &["set_config", "pg_settings", "advisory_lock"])
                         && lingering::calls_postgres(whole())),
@@ -42,12 +49,14 @@ impl Effects {
             Dialect::MySql => Self {
                 hides: hides(sql, first, lexer, prepared),
                 calls: text.any(calls),
+                reshapes: false,
                 lingers: text.any(lingering::mysql)
                     || text.any(|first, rest| lingering::assigns_variable(sql, first, rest))
                     || (mentions(sql, &["get_lock"]) && lingering::calls_mysql(whole())),
             },
             Dialect::Sqlite => Self {
                 lingers: text.any(lingering::sqlite),
+                reshapes: text.any(reshapes),
                 ..Self::default()
             },
         }
@@ -84,6 +93,18 @@ impl<'text> Text<'text> {
 
 fn calls(first: Keyword, _: Lexer<'_>) -> bool {
     matches!(first, Keyword::CALL | Keyword::DO | Keyword::EXECUTE)
+}
+
+fn reshapes(first: Keyword, _: Lexer<'_>) -> bool {
+    matches!(
+        first,
+        Keyword::CREATE
+            | Keyword::ALTER
+            | Keyword::DROP
+            | Keyword::ATTACH
+            | Keyword::DETACH
+            | Keyword::PRAGMA
+    )
 }
 
 /// `rest` is what follows the `first` token of `sql`.

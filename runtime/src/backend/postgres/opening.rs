@@ -1,0 +1,88 @@
+//! What a session is opened with: the text of BEGIN, and the settings that travel with it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::PgTag;
+use crate::backend::{Access, Begin, Owner};
+use crate::isolation::Isolation;
+
+/// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
+/// platform can): without it, a query whose client has gone keeps its locks to its end.
+pub(super) const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
+
+pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
+    let mut sql = String::new();
+    let statement = tag
+        .statement_timeout
+        .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
+    let lock = tag
+        .lock_timeout
+        .wanted(begin.lock_timeout.map(millis), None);
+    if begin.access == Access::Autocommit {
+        // There is no transaction to confine a setting to: the next BEGIN takes it back.
+        set_for_session(tag, &mut sql, statement, lock);
+        return sql;
+    }
+    sql.push_str("BEGIN");
+    if let Some(isolation) = begin.isolation {
+        sql.push_str(match isolation {
+            Isolation::ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
+            Isolation::RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
+            Isolation::Serializable => " ISOLATION LEVEL SERIALIZABLE",
+        });
+    }
+    if begin.access == Access::Read {
+        sql.push_str(" READ ONLY");
+    }
+    if tag.watches_client {
+        sql.push_str("; ");
+        sql.push_str(WATCH);
+    }
+    if let Some(owner) = begin.owner {
+        let _ = write!(sql, "; SET LOCAL application_name = {}", shown(owner));
+    }
+    // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with
+    // it.
+    if begin.limits_statements_anew() || !tag.statement_timeout.is(statement) {
+        let _ = write!(sql, "; SET LOCAL statement_timeout = {statement}");
+    }
+    if begin.limits_waits_anew() || !tag.lock_timeout.is(lock) {
+        let _ = write!(sql, "; SET LOCAL lock_timeout = {lock}");
+    }
+    sql
+}
+
+fn set_for_session(tag: &mut PgTag, sql: &mut String, statement: u64, lock: u64) {
+    if let Some(millis) = tag.statement_timeout.change(statement) {
+        let _ = write!(sql, "SET statement_timeout = {millis}; ");
+    }
+    if let Some(millis) = tag.lock_timeout.change(lock) {
+        let _ = write!(sql, "SET lock_timeout = {millis}; ");
+    }
+}
+
+/// `operation#id` as a literal. The server cuts names at 63 bytes and takes nothing but ASCII; the id shall stay. An
+/// escape string reads the same under every setting.
+fn shown(owner: Owner) -> String {
+    let id = format!("#{}", owner.id);
+    let mut literal = String::from("E'");
+    for character in owner.operation.chars().take(63 - id.len()) {
+        match character {
+            '\'' => literal.push_str("\\'"),
+            '\\' => literal.push_str("\\\\"),
+            ' '..='~' => literal.push(character),
+            _ => literal.push('?'),
+        }
+    }
+    literal.push_str(&id);
+    literal.push('\'');
+    literal
+}
+
+/// 0 would mean no limit at all, and the settings are 32-bit numbers.
+fn millis(limit: Duration) -> u64 {
+    u64::try_from(limit.as_millis())
+        .unwrap_or(u64::MAX)
+        .clamp(1, i32::MAX as u64)
+}

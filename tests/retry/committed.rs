@@ -1,0 +1,145 @@
+//! What a call without a transaction has committed is there: nobody around repeats it, whatever the error's type.
+
+each_database! {
+    use std::error::Error as StdError;
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use steadfast::{retry, with_session, Category, Classify, Error, Outcome, SessionError};
+
+    #[derive(Debug, thiserror::Error, SessionError)]
+    enum Layer {
+        #[session]
+        #[error(transparent)]
+        Db(Error),
+        #[error("the step {1}")]
+        Step(#[source] sqlx::Error, u32),
+        #[error("the other")]
+        Other(#[source] anyhow::Error),
+    }
+
+    #[derive(Debug, thiserror::Error, SessionError)]
+    enum Outer {
+        #[session]
+        #[error(transparent)]
+        Db(Error),
+        #[error("within")]
+        Within(#[from] Layer),
+    }
+
+    type Boxed = Box<dyn StdError + Send + Sync>;
+
+    /// One note is there, and what should follow waits for somebody else's lock in vain.
+    async fn half(session: &mut Session, plain: &Plain) -> sqlx::Result<()> {
+        note(session, 1).await?;
+        let mut holder = plain.begin().await?;
+        sqlx::query("UPDATE accounts SET cents = cents WHERE id = 1").execute(&mut *holder).await?;
+        let refused = pay(session, 1, 1).await;
+        holder.rollback().await?;
+        refused
+    }
+
+    /// A call without a transaction, and a `#[retry]` around it.
+    macro_rules! around {
+        ($around:ident, $inner:ident, $error:ty, $wrap:expr) => {
+            #[with_session(autocommit, lock_timeout = "100ms")]
+            async fn $inner(session: &mut Session, plain: &Plain) -> Result<(), $error> {
+                let wrap: fn(sqlx::Error) -> $error = $wrap;
+                half(session, plain).await.map_err(wrap)
+            }
+
+            #[retry(immediate, max = 3)]
+            async fn $around(pool: &Pool, plain: &Plain, runs: &AtomicU32) -> Result<(), $error> {
+                runs.fetch_add(1, SeqCst);
+                $inner(pool, plain).await
+            }
+        };
+    }
+
+    around!(in_ours, ours, Error, Error::from);
+    around!(in_sqlx, drivers, sqlx::Error, |error| error);
+    around!(in_anyhow, any, anyhow::Error, |error| anyhow::Error::from(error).context("a").context("b"));
+    around!(in_box, boxed, Boxed, |error| Box::new(error));
+    around!(in_layer, layer, Layer, |error| Layer::Step(error, 2));
+    around!(in_other, other, Layer, |error| Layer::Other(error.into()));
+    around!(in_outer, outer, Outer, |error| Outer::Within(Layer::Step(error, 2)));
+
+    #[tokio::test]
+    async fn of_a_refusal_without_a_transaction() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let runs = AtomicU32::new(0);
+        macro_rules! refused {
+            ($around:ident) => {{
+                let error = in_time($around(&pool, &place.plain, &runs)).await.unwrap_err();
+                let busy = if NAME == "sqlite" { Category::Conflict } else { Category::LockTimeout };
+                assert_eq!(Classify::category(&error), Some(busy), "{error:?}");
+                assert_eq!(Classify::outcome(&error), Some(Outcome::Committed), "{error:?}");
+                assert_eq!((runs.swap(0, SeqCst), place.notes().await), (1, vec![1]), "{}", stringify!($around));
+                sqlx::query("DELETE FROM notes").execute(&place.plain).await.unwrap();
+            }};
+        }
+        refused!(in_ours);
+        refused!(in_sqlx);
+        refused!(in_anyhow);
+        refused!(in_box);
+        refused!(in_layer);
+        refused!(in_other);
+        refused!(in_outer);
+    }
+
+    #[with_session(autocommit)]
+    async fn twice(session: &mut Session) -> sqlx::Result<()> {
+        note(session, 1).await?;
+        note(session, 1).await
+    }
+
+    #[retry(immediate, max = 3, on(unique))]
+    async fn widened(pool: &Pool, runs: &AtomicU32) -> sqlx::Result<()> {
+        runs.fetch_add(1, SeqCst);
+        twice(pool).await
+    }
+
+    /// Whatever a policy is meant for.
+    #[tokio::test]
+    async fn of_an_error_that_only_a_policy_repeats() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let runs = AtomicU32::new(0);
+        let error = widened(&pool, &runs).await.unwrap_err();
+        assert_eq!((Classify::outcome(&error), runs.load(SeqCst)), (Some(Outcome::Committed), 1), "{error:?}");
+        let error = Error::from(error);
+        assert!(error.as_sqlx().is_some_and(|error| error.as_database_error().is_some()), "{error:?}");
+        assert_eq!(place.notes().await, [1]);
+    }
+
+    #[with_session(autocommit)]
+    async fn find(session: &mut Session) -> anyhow::Result<i64> {
+        Ok(sqlx::query_scalar("SELECT id FROM notes WHERE id = 7").fetch_one(&mut *session).await?)
+    }
+
+    /// Nor does a search that finds nothing become another error.
+    #[tokio::test]
+    async fn unlike_that_nothing_was_found() {
+        let place = Place::new().await;
+        let error = find(&place.pool(1).await).await.unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(sqlx::Error::RowNotFound)), "{error:?}");
+    }
+
+    #[with_session]
+    async fn undone(session: &mut Session) -> sqlx::Result<()> {
+        note(session, 1).await?;
+        note(session, 1).await
+    }
+
+    /// What is undone keeps the driver's own type, and so does what was never done.
+    #[tokio::test]
+    async fn unlike_what_is_not_there() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let error = undone(&pool).await.unwrap_err();
+        assert!(matches!(&error, sqlx::Error::Database(answer) if answer.is_unique_violation()), "{error:?}");
+        assert!(place.notes().await.is_empty());
+        sqlx::query("INSERT INTO notes VALUES (1, 'there')").execute(&pool).await.unwrap();
+        let error = twice(&pool).await.unwrap_err();
+        assert!(matches!(&error, sqlx::Error::Database(answer) if answer.is_unique_violation()), "{error:?}");
+    }
+}

@@ -13,6 +13,10 @@ const PROMISED: Duration = Duration::from_secs(1);
 /// A transfer that waits this long waits for a lock that sqlx has not given up.
 const STUCK: Duration = Duration::from_secs(3);
 
+/// How often the points are tried again where there were not enough of them: on a busy machine several bytes arrive
+/// together and are one poll.
+const ROUNDS: usize = 12;
+
 /// Points that are tried at once, each with a server's database or schema of its own.
 const LANES: usize = 8;
 
@@ -255,7 +259,7 @@ each_server! {
         figures
     }
 
-    async fn every_point(steadfast: bool) -> Figures {
+    async fn every_point(steadfast: bool, enough: impl Fn(&Figures) -> bool) -> Figures {
         // A transfer has some 100 polls on PostgreSQL and 200 on MySQL.
         let stride = match (is_long(), NAME, steadfast) {
             (true, ..) => 1,
@@ -266,12 +270,17 @@ each_server! {
         };
         let began = Instant::now();
         let mut all = Figures::default();
-        for prepared in [false, true] {
-            let lanes = (0..LANES).map(|lane_number| {
-                tokio::spawn(lane(steadfast, prepared, 1 + lane_number * stride, LANES * stride))
-            });
-            for lane in lanes.collect::<Vec<_>>() {
-                all.add(&lane.await.unwrap());
+        for _ in 0..ROUNDS {
+            for prepared in [false, true] {
+                let lanes = (0..LANES).map(|lane_number| {
+                    tokio::spawn(lane(steadfast, prepared, 1 + lane_number * stride, LANES * stride))
+                });
+                for lane in lanes.collect::<Vec<_>>() {
+                    all.add(&lane.await.unwrap());
+                }
+            }
+            if enough(&all) {
+                break;
             }
         }
         let who = if steadfast { "steadfast" } else { "sqlx" };
@@ -282,8 +291,9 @@ each_server! {
     /// Trap 18: cancellation leaks a connection or a transaction.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn dropped_at_any_byte_a_transfer_is_whole_or_nothing() {
-        let figures = every_point(true).await;
-        assert!(figures.points >= if is_long() { 100 } else { 20 }, "too few points: {figures}");
+        let are_many = |figures: &Figures| figures.points >= if is_long() { 100 } else { 20 };
+        let figures = every_point(true, are_many).await;
+        assert!(are_many(&figures), "too few points: {figures}");
         assert!(figures.nothing > 0, "{figures}");
         assert!(figures.late <= figures.points / 2, "{figures}");
         assert_eq!(figures.faults(), 0, "{figures}");
@@ -291,9 +301,9 @@ each_server! {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn plain_sqlx_fails_the_next_user() {
-        let figures = every_point(false).await;
         // On MySQL most of these points are in the middle of a packet, and cost the slot before anything is lost.
-        let faults = if NAME == "postgres" { figures.lost } else { figures.faults() };
-        assert!(faults > 0, "sqlx has mended this: remove its half: {figures}");
+        let shown = |figures: &Figures| if NAME == "postgres" { figures.lost > 0 } else { figures.faults() > 0 };
+        let figures = every_point(false, shown).await;
+        assert!(shown(&figures), "sqlx has mended this: remove its half: {figures}");
     }
 }

@@ -63,12 +63,32 @@ fn show(row: u8, database: &str, who: Who, figures: std::fmt::Arguments<'_>) {
 /// Points that are tried at once.
 const LANES: usize = 8;
 
-/// Tries the points at which a call can be dropped, `stride` apart, each lane through a proxy of its own. `point` says
-/// `None` where the call ended before it was dropped.
+/// How often the points are tried again where there were not enough of them.
+const ROUNDS: usize = 12;
+
+/// Tries the points at which a call can be dropped, `stride` apart. On a busy machine several bytes arrive together and
+/// are one poll, so which points there are is left to chance: more rounds of them are tried until there are `enough`.
 async fn every_point<P>(
     url: &str,
     stride: usize,
+    enough: impl Fn(&[P]) -> bool,
     point: impl AsyncFn(&Proxy, usize) -> Option<P>,
+) -> Vec<P> {
+    let mut points = Vec::new();
+    for _ in 0..ROUNDS {
+        points.extend(round_of_points(url, stride, &point).await);
+        if enough(&points) {
+            break;
+        }
+    }
+    points
+}
+
+/// Every lane goes through a proxy of its own. `point` says `None` where the call ended before it was dropped.
+async fn round_of_points<P>(
+    url: &str,
+    stride: usize,
+    point: &impl AsyncFn(&Proxy, usize) -> Option<P>,
 ) -> Vec<P> {
     let lanes = (0..LANES).map(async |lane| {
         let proxy = Proxy::before(url).unwrap();
@@ -82,6 +102,11 @@ async fn every_point<P>(
         points
     });
     join_all(lanes).await.into_iter().flatten().collect()
+}
+
+/// So many points show that a call can be dropped on its way.
+fn are_many<P>(points: &[P]) -> bool {
+    points.len() > 5
 }
 
 /// How far the points are apart. In the middle of a packet of MySQL's it takes steadfast most of a second to be sure

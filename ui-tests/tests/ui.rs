@@ -2,8 +2,12 @@
 //!
 //! `TRYBUILD=overwrite cargo test -p steadfast-ui-tests` writes the `.stderr` files anew: read each of
 //! them afterwards as the user who made the mistake.
+//!
+//! What passes is an example of this package, built with the tests and run here. trybuild gets the mistakes alone: then
+//! it only checks its own copy of every dependency, and links none.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use trybuild::TestCases;
 
@@ -21,13 +25,32 @@ fn run(name: &str, at_least: usize) {
         "{name} has {} mistakes of {at_least}",
         fail.len()
     );
-    let cases = TestCases::new();
     for fixture in pass {
-        cases.pass(fixture);
+        passes(name, &fixture);
     }
+    let cases = TestCases::new();
     for fixture in fail {
         cases.compile_fail(fixture);
     }
+}
+
+/// The example of a fixture is named for its folder and its file.
+fn passes(folder: &str, fixture: &Path) {
+    let test = std::env::current_exe().expect("this test's own path");
+    let built = test
+        .ancestors()
+        .nth(2)
+        .expect("a folder for what was built");
+    let stem = fixture.file_stem().expect("a file").display();
+    let example = built.join("examples").join(format!("{folder}_{stem}"));
+    let ended = Command::new(&example).status().unwrap_or_else(|error| {
+        panic!(
+            "`{}` did not start ({error}): list `{}` as an example in Cargo.toml, and run `cargo test -p steadfast-ui-tests`",
+            example.display(),
+            fixture.display()
+        )
+    });
+    assert!(ended.success(), "{}: {ended}", fixture.display());
 }
 
 fn fixtures(folder: &Path) -> Vec<PathBuf> {

@@ -80,52 +80,48 @@ mod unread {
             Ok(())
         }
 
+        /// The nested call of `outer` ends in its time. What the outer one says, and what is there then.
+        async fn outer_of(
+            outer: impl AsyncFnOnce(&Pool, &Proxy, Way, &Seen) -> Result<(), Error>,
+            way: Way,
+        ) -> (Result<(), Error>, Vec<i64>) {
+            let place = Place::new().await;
+            let proxy = Proxy::before(&place.url).unwrap();
+            let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
+            let seen = Seen::default();
+            let ended = timeout(PATIENCE, outer(&pool, &proxy, way, &seen)).await.expect("it comes back");
+            let (inner, took) = seen.lock().unwrap().take().unwrap();
+            let error = inner.expect_err("not all was read in time");
+            assert!(took < Duration::from_millis(200 + 100) + BUSY, "{way:?}: {took:?}: {error}");
+            assert_eq!(error.category(), Category::Timeout, "{way:?}: {error}");
+            quiet(&pool).await;
+            let kept = place.notes().await;
+            eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
+            (ended, kept)
+        }
+
         /// There the end of the call waits for the proof that its work is undone, and no longer than for anything else.
         #[tokio::test]
         async fn also_behind_what_may_have_committed() {
             for way in [Way::Hole, Way::Trickle] {
-                let place = Place::new().await;
-                let proxy = Proxy::before(&place.url).unwrap();
-                let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
-                let seen = Seen::default();
-                let outer = timeout(PATIENCE, behind_a_loan(&pool, &proxy, way, &seen)).await.expect("it comes back");
-                let (inner, took) = seen.lock().unwrap().take().unwrap();
-                let error = inner.expect_err("not all was read in time");
-                assert!(took < Duration::from_millis(200 + 100) + BUSY, "{way:?}: {took:?}: {error}");
-                assert_eq!(error.category(), Category::Timeout, "{way:?}: {error}");
-                quiet(&pool).await;
-                let kept = place.notes().await;
-                match outer {
-                    Ok(()) => assert_eq!(kept, [1], "{way:?}"),
-                    Err(error) => assert!(kept.is_empty(), "{way:?}: {kept:?}: {error}"),
+                match outer_of(async |pool, proxy, way, seen| behind_a_loan(pool, proxy, way, seen).await, way).await {
+                    (Ok(()), kept) => assert_eq!(kept, [1], "{way:?}"),
+                    (Err(error), kept) => assert!(kept.is_empty(), "{way:?}: {kept:?}: {error}"),
                 }
             }
         }
 
+        /// The outer session goes on, or says that it cannot.
         #[tokio::test]
         async fn rows_of_a_nested_call_do_not_outlast_its_deadline() {
             for way in [Way::Hole, Way::Trickle] {
-                let place = Place::new().await;
-                let proxy = Proxy::before(&place.url).unwrap();
-                let pool = Pool::builder().primary(proxy.url()).max_connections(1).connect().await.unwrap();
-                let seen = Seen::default();
-                let outer = timeout(PATIENCE, goes_on(&pool, &proxy, way, &seen)).await.expect("it comes back");
-                let (inner, took) = seen.lock().unwrap().take().unwrap();
-                let error = inner.expect_err("not all was read in time");
-                assert!(took < Duration::from_millis(200 + 100) + BUSY, "{way:?}: {took:?}: {error}");
-                assert_eq!(error.category(), Category::Timeout, "{way:?}: {error}");
-                // The outer session goes on, or says that it cannot.
-                quiet(&pool).await;
-                let kept: Vec<i64> = sqlx::query_scalar("SELECT id FROM notes ORDER BY id")
-                    .fetch_all(&place.plain).await.unwrap();
-                match outer {
-                    Ok(()) => assert_eq!(kept, [1, 3], "{way:?}"),
-                    Err(error) => {
+                match outer_of(async |pool, proxy, way, seen| goes_on(pool, proxy, way, seen).await, way).await {
+                    (Ok(()), kept) => assert_eq!(kept, [1, 3], "{way:?}"),
+                    (Err(error), kept) => {
                         assert!(kept.is_empty(), "{way:?}: {kept:?}: {error}");
                         assert!(matches!(error.outcome(), Outcome::NotSent | Outcome::RolledBack), "{way:?}: {error}");
                     }
                 }
-                eventually("nothing is open", || async { place.open_transactions().await == 0 }).await;
             }
         }
     }

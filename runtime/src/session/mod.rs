@@ -61,8 +61,8 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 ///
 /// # Errors
 /// A statement's are the database's own. Errors of ours (no connection in time, a doomed level, a refused
-/// statement, a connection that was lost; by hand on MySQL also what is refused behind a `CALL`, which may have
-/// committed) reach sqlx as `AnyDriverError` and come out again with `?` into [`Error`]; what the driver said is
+/// statement, a connection that was lost; by hand on MySQL also what is refused behind a `CALL` or a loan, which may
+/// have committed) reach sqlx as `AnyDriverError` and come out again with `?` into [`Error`]; what the driver said is
 /// [`Error::as_sqlx`] then.
 ///
 /// # Cancellation

@@ -117,4 +117,41 @@ each_server! {
         }
         check!(repo, named, boxed, any, driver, shop, generic, beside);
     }
+
+    /// Knows nothing of us: nothing can be written into it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("repository")]
+    struct Foreign(#[source] sqlx::Error);
+
+    #[derive(Debug, thiserror::Error, SessionError)]
+    enum OverForeign {
+        #[error(transparent)]
+        Foreign(#[from] Foreign),
+        #[session]
+        #[error(transparent)]
+        Db(Error),
+    }
+
+    #[with_session]
+    #[retry(immediate, max = 3, idempotent)]
+    async fn then_refused(session: &mut Session) -> Result<(), OverForeign> {
+        if session.attempt() > 1 {
+            sqlx::query("SELECT nothing").execute(session).await.map_err(Foreign)?;
+        } else {
+            note(session, 1).await.map_err(Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// What an earlier attempt may have left is told whatever the last one answered.
+    #[tokio::test]
+    async fn doubt_of_an_earlier_attempt_is_seen_too() {
+        let place = Place::new().await;
+        let proxy = Proxy::before(&place.url).unwrap();
+        let pool = Pool::builder().primary(proxy.url()).max_connections(2).connect().await.unwrap();
+        proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
+        let error = then_refused(&pool).await.unwrap_err();
+        assert_eq!((error.category(), error.outcome()), (Some(Category::Programming), Some(Outcome::Unknown)), "{error:?}");
+        assert_eq!((place.count("notes").await, proxy.fired()), (1, 1));
+    }
 }

@@ -2,6 +2,7 @@
 
 each_database! {
     use std::error::Error as StdError;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use steadfast::{retry, with_session, Category, Classify, Error, Outcome, SessionError};
 
@@ -23,6 +24,26 @@ each_database! {
         Db(Error),
         #[error("within")]
         Within(#[from] Layer),
+    }
+
+    /// A layer that knows nothing of us: nobody can write an outcome into it.
+    #[derive(Debug, thiserror::Error)]
+    enum Repository {
+        #[error("repository: {0}")]
+        Driver(#[from] sqlx::Error),
+        #[error("repository: {0}")]
+        Ours(#[from] Error),
+    }
+
+    #[derive(Debug, thiserror::Error, SessionError)]
+    enum OverPlain {
+        #[session]
+        #[error(transparent)]
+        Db(Error),
+        #[error(transparent)]
+        Repository(#[from] Repository),
+        #[error("shared")]
+        Shared(#[source] Arc<dyn StdError + Send + Sync>),
     }
 
     type Boxed = Box<dyn StdError + Send + Sync>;
@@ -61,6 +82,13 @@ each_database! {
     around!(in_layer, layer, Layer, |error| Layer::Step(error, 2));
     around!(in_other, other, Layer, |error| Layer::Other(error.into()));
     around!(in_outer, outer, Outer, |error| Outer::Within(Layer::Step(error, 2)));
+    around!(in_plain_driver, plain_driver, OverPlain, |error| Repository::Driver(error).into());
+    around!(in_plain_ours, plain_ours, OverPlain, |error| Repository::Ours(error.into()).into());
+    around!(in_shared, shared, OverPlain, |error| OverPlain::Shared(Arc::new(error)));
+    around!(in_any_plain, any_plain, anyhow::Error, |error| Repository::Ours(error.into()).into());
+    around!(in_any_shared, any_shared, anyhow::Error, |error| Arc::new(error).into());
+    around!(in_box_plain, box_plain, Boxed, |error| Box::new(Repository::Driver(error)));
+    around!(in_box_io, box_io, Boxed, |error| Box::new(std::io::Error::other(error)));
 
     #[tokio::test]
     async fn of_a_refusal_without_a_transaction() {
@@ -84,6 +112,13 @@ each_database! {
         refused!(in_layer);
         refused!(in_other);
         refused!(in_outer);
+        refused!(in_plain_driver);
+        refused!(in_plain_ours);
+        refused!(in_shared);
+        refused!(in_any_plain);
+        refused!(in_any_shared);
+        refused!(in_box_plain);
+        refused!(in_box_io);
     }
 
     #[with_session(autocommit)]

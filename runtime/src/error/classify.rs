@@ -274,7 +274,19 @@ classify_answer!(sqlx::sqlite::SqliteError, |answer| answer);
     note = "or return `steadfast::Error`, `sqlx::Error` or, with the feature `anyhow`, `anyhow::Error`"
 )]
 #[doc(hidden)]
-pub trait ManagedError: Classify + From<Error> {}
+pub trait ManagedError: Classify + From<Error> {
+    /// One of ours inside this one, that can be told what became of the work. Of work that is there nobody may read
+    /// that it is not: so where a layer holds the database's error in which nothing can be written, one of ours
+    /// takes its place.
+    fn able_to_tell(&mut self) -> Option<&mut Error> {
+        if self.adopted().is_none()
+            && let Some(ours) = self.fault().and_then(|fault| fault.stand_in())
+        {
+            *self = Self::from(ours);
+        }
+        self.adopted()
+    }
+}
 
 #[diagnostic::do_not_recommend]
 impl<E: Classify + From<Error>> ManagedError for E {}

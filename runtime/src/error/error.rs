@@ -7,7 +7,7 @@ use std::fmt;
 use super::attempts::AttemptError;
 use super::carried::carried;
 use super::category::Category;
-use super::fault::leaves_doubt;
+use super::fault::{Fault, leaves_doubt};
 use super::node::{Cause, Node};
 use super::outcome::{Outcome, Phase};
 use super::summary::Summary;
@@ -172,6 +172,15 @@ impl Error {
             summary: Some(first.clone()),
             doomed: true,
             ..Error::node(first.category(), phase)
+        }))
+    }
+
+    /// What a fault says that cannot be reached to be told anything.
+    pub(super) fn standing_for(fault: &Fault<'_>) -> Error {
+        Error(Box::new(Node {
+            retry: fault.retry(),
+            summary: Some(Summary::of_fault(fault)),
+            ..Error::node(fault.category(), Phase::Body)
         }))
     }
 

@@ -174,6 +174,16 @@ impl<'a> Fault<'a> {
         }
     }
 
+    /// One of ours that says the same. `None` where this one bears already that the work may be there; and for a search
+    /// that found nothing: that is the body's own word, by which its callers match.
+    pub(crate) fn stand_in(&self) -> Option<Error> {
+        match self.outcome {
+            Some(Outcome::Unknown | Outcome::Committed) => None,
+            None if self.category == Category::NotFound => None,
+            _ => Some(Error::standing_for(self)),
+        }
+    }
+
     /// The code of the database.
     pub fn code(&self) -> Option<&str> {
         self.facts.code.as_deref()

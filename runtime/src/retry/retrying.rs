@@ -220,6 +220,12 @@ impl Retrying {
         Decision::Again(wait)
     }
 
+    /// Whether what one of the attempts did may be there.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let mut outcomes = self.errors.iter().map(AttemptError::outcome);
+        outcomes.any(|outcome| outcome == Outcome::Unknown)
+    }
+
     /// Puts the errors of all attempts into the one that the caller gets, if there was more than one and it can hold
     /// them.
     pub(crate) fn give_up(&mut self, error: &mut impl Classify) {

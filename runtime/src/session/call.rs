@@ -15,7 +15,7 @@ use super::mismatch::mismatch;
 use super::place::Place;
 use super::source::{Origin, SessionSource};
 use crate::backend::{Access, Backend, Begin};
-use crate::error::{Category, Classify, Error, Outcome};
+use crate::error::{Category, Classify, Error, ManagedError, Outcome};
 use crate::operation::{Nested, Operation, Options};
 use crate::pool::{Custody, Entry, LONGEST};
 use crate::retry::{RetryPolicy, Retrying};
@@ -151,11 +151,10 @@ impl State {
     /// Adds what the body could not know to the error that it returned. The operation that failed first stays
     /// named, and what is in doubt for either of them stays so. The outcome is this call's, unless another session has
     /// committed what this one did not: then nobody may repeat the whole as if nothing of it were there.
-    pub(super) fn tell<E: Classify>(&self, mut error: E) -> E {
-        // Of what is there already the error must not look as if it were not, whatever type it leaves in.
+    pub(super) fn tell<E: ManagedError>(&self, mut error: E) -> E {
         let is_there = matches!(self.outcome, Some(Outcome::Committed | Outcome::Unknown));
         let inner = if is_there {
-            error.adopted()
+            error.able_to_tell()
         } else {
             error.session_error_mut()
         };
@@ -184,13 +183,16 @@ impl State {
     }
 
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
-    pub(super) fn pause_after<E: Classify>(&mut self, error: &mut E) -> Option<Duration> {
+    pub(super) fn pause_after<E: ManagedError>(&mut self, error: &mut E) -> Option<Duration> {
         let retrying = self.retrying.as_mut()?;
         let failure = retrying.note(error, self.is_own).in_session(self.outcome);
         let pause = retrying.pause_after(&failure, self.deadline);
         if pause.is_some() {
             self.entry.operation.record_retried(failure.category());
             return pause;
+        }
+        if retrying.is_in_doubt() {
+            error.able_to_tell();
         }
         retrying.give_up(error);
         None

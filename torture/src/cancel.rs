@@ -1,4 +1,14 @@
-//! Drops calls after each of their polls.
+//! Drops calls after each of their polls, in every form, straight and through a proxy that passes a few bytes at a
+//! time, and looks at what is left: the work whole or not at all, no transaction, no slot, nothing that the next user
+//! of the connection would notice.
+
+mod calls;
+mod control;
+mod cut;
+mod form;
+mod told;
+
+use std::time::{Duration, Instant};
 
 use crate::campaign::{Campaign, attacks};
 
@@ -7,32 +17,216 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     databases: attacks!(Postgres: postgres, MySql: mysql, Sqlite: sqlite),
 };
 
-each_database! {
-    use crate::campaign::Front;
-    use steadfast::{Error, with_session};
+/// Points that are tried at once, each on a schema, database or file of its own.
+const LANES: usize = 8;
 
-    #[with_session]
-    async fn transfer(session: &mut Session) -> Result<(), Error> {
-        pay(&mut *session, 1, -1).await?;
-        pay(&mut *session, 2, 1).await?;
-        Ok(())
+/// What is promised to take a second has this long. A machine that is busy with other things is late now and then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Room for the ids of one point's rows.
+const ROOM: i64 = 16;
+
+/// A line is at its end when a call has ended so often, one point after the other, ahead of being dropped: a poll may
+/// find several answers at once.
+const ENDED: usize = 3;
+
+/// Waits for a condition, as long as `PATIENCE`; says whether it came to hold.
+async fn holds<C: Future<Output = bool>>(mut condition: impl FnMut() -> C) -> bool {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if condition().await {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+each_database! {
+    use super::calls::calls;
+    use super::form::{Form, Line};
+    use super::told::Told;
+    use super::{ENDED, LANES, PATIENCE, ROOM, control, holds};
+    use crate::campaign::Front;
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use futures_util::TryStreamExt as _;
+    use futures_util::future::join_all;
+    use steadfast::{Error, retry, with_session};
+    use xtask::proxy::Proxy;
+
+    calls!();
+
+    const HAS_WIRE: bool = !matches!(NAME.as_bytes(), b"sqlite");
+
+    /// The next user's write. It takes a while, so that what comes late for somebody else would hit it.
+    const NEXT: &str = match NAME.as_bytes() {
+        b"postgres" => "INSERT INTO notes (id, body) SELECT $1, $2 FROM pg_sleep(0.008)",
+        b"mysql" => "INSERT INTO notes (id, body) SELECT $1, CONCAT($2, SLEEP(0.008))",
+        _ => NOTE,
+    };
+
+    type Lines = Arc<Mutex<VecDeque<Line>>>;
 
     pub(crate) async fn attack(front: Front) {
-        front.report.expect("points", 3);
-        let place = Place::new().await;
-        let pool = place.pool(1).await;
-        for polls in 1.. {
-            let before = place.total().await;
-            let ended = drop_at_poll(transfer(&pool), polls).await;
-            quiet(&pool).await;
-            if place.total().await != before {
-                front.violation(format_args!("dropped at poll {polls}, a transfer was torn"));
+        let is_limited = front.settings.is_limited();
+        front.report.expect("points", match (is_limited, HAS_WIRE) {
+            (true, true) => 60,
+            (true, false) => 40,
+            (false, true) => 2_300,
+            (false, false) => 400,
+        });
+        let mut chance = front.settings.chance(("cancel", NAME));
+        let stride = front.settings.short.then_some(12);
+        let rounds = if HAS_WIRE || front.settings.short { 1 } else { 5 };
+        let lines: VecDeque<Line> = (0..rounds).flat_map(|_| Line::all(HAS_WIRE, stride, &mut chance)).collect();
+        let lines: Lines = Arc::new(Mutex::new(lines));
+        let lanes = (0..LANES).map(|_| {
+            let (front, lines) = (front.clone(), Arc::clone(&lines));
+            tokio::spawn(async move { front.watch(take(&front, &lines)).await })
+        });
+        join_all(lanes.collect::<Vec<_>>()).await;
+        control::attack(&front).await;
+    }
+
+    /// Takes one line after the other.
+    async fn take(front: &Front, lines: &Lines) {
+        loop {
+            // A place that somebody has spoiled shows nothing more.
+            let mut lane = Lane::new(front).await;
+            let before = front.report.violations();
+            while front.report.violations() == before {
+                let Some(line) = lines.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
+                    return lane.recount().await;
+                };
+                lane.follow(line).await;
             }
-            if ended.is_some() || front.is_over() {
-                break;
+        }
+    }
+
+    struct Lane<'f> {
+        front: &'f Front,
+        place: Place,
+        proxy: Option<Proxy>,
+        /// Served in its turn by each call that needs no new one.
+        kept: Option<(Option<usize>, Pool)>,
+        points: i64,
+        rows: usize,
+    }
+
+    impl<'f> Lane<'f> {
+        async fn new(front: &'f Front) -> Self {
+            let place = Place::new().await;
+            let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
+            Self { front, place, proxy, kept: None, points: 0, rows: 0 }
+        }
+
+        async fn follow(&mut self, line: Line) {
+            let mut ended = 0;
+            let before = self.front.report.violations();
+            for after in (line.first..).step_by(line.stride) {
+                let pool = self.pool(line).await;
+                if self.point(&pool, line, after).await {
+                    ended = 0;
+                } else {
+                    ended += 1;
+                }
+                if line.is_fresh {
+                    pool.close().await;
+                } else {
+                    self.kept = Some((line.trickle, pool));
+                }
+                if ended == ENDED || self.front.is_over() || self.front.report.violations() > before {
+                    return;
+                }
             }
-            front.report.count("points", 1);
+        }
+
+        async fn pool(&mut self, line: Line) -> Pool {
+            let kept = self.kept.take();
+            if let Some((_, pool)) = kept.filter(|(trickle, _)| !line.is_fresh && trickle.is_some() == line.trickle.is_some()) {
+                return pool;
+            }
+            let url = match &self.proxy {
+                Some(proxy) if line.trickle.is_some() => proxy.url(),
+                _ => self.place.url.clone(),
+            };
+            Pool::builder().primary(url).max_connections(1).connect().await.unwrap()
+        }
+
+        fn trickle(&self, bytes: usize) {
+            if let Some(proxy) = &self.proxy {
+                proxy.trickle(bytes);
+            }
+        }
+
+        /// Drops one call, and looks at what is left. `false` if it had ended before.
+        async fn point(&mut self, pool: &Pool, line: Line, after: usize) -> bool {
+            let base = self.points * ROOM;
+            self.points += 1;
+            let told = Told::default();
+            self.trickle(line.trickle.unwrap_or(0));
+            let ended = line.cut.apply(run(pool.clone(), line.form, base, told.clone()), after).await;
+            // At once: whoever is next waits for the connection already.
+            let next = base + ROOM - 1;
+            let written = tokio::time::timeout(PATIENCE, sqlx::query(sql(NEXT)).bind(next).bind(next.to_string()).execute(pool)).await;
+            self.trickle(0);
+            let complain = |what: String| {
+                self.front.violation(format_args!("{line} after {after}: {what}"));
+            };
+            let is_free = holds(|| async { pool.stats().in_use == 0 && pool.sessions().is_empty() }).await;
+            if !is_free {
+                complain(format!("the slot is not free after {PATIENCE:?}: {:?} {:?}", pool.stats(), pool.sessions()));
+            }
+            if !holds(|| async { self.place.open_transactions().await == 0 }).await {
+                complain(format!("a transaction is open after {PATIENCE:?}"));
+            }
+            let left = self.left(base).await;
+            let rows = line.form.rows();
+            self.rows += left.len();
+            let (own, others): (Vec<i64>, Vec<i64>) = left.into_iter().partition(|id| *id != next);
+            match written {
+                Ok(Ok(_)) if others.is_empty() => complain("the next user's write was acknowledged, and is lost".to_owned()),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => complain(format!("the next user's write was refused: {error}")),
+                Err(_) => complain(format!("the next user's write was not answered within {PATIENCE:?}")),
+            }
+            let is_prefix = own.iter().copied().eq((base + 1..).take(own.len()));
+            let may_be = own.is_empty() || own.len() == rows || line.form.may_leave_a_part();
+            if !is_prefix || !may_be {
+                complain(format!("{} of {rows} rows are there", own.len()));
+            }
+            if line.form == Form::Hooks && let Some(lie) = told.lie(own.len(), rows) {
+                complain(lie);
+            }
+            let Some(answer) = ended else {
+                self.front.report.count("points", 1);
+                let whole = own.len() == rows;
+                self.front.report.count(if whole { "whole" } else { "undone" }, 1);
+                return true;
+            };
+            if let Err(error) = &answer {
+                complain(format!("nothing disturbed it, and it answered {error}"));
+            } else if own.len() != rows {
+                complain(format!("it answered Ok, and {} of {rows} rows are there", own.len()));
+            }
+            false
+        }
+
+        async fn left(&self, base: i64) -> Vec<i64> {
+            sqlx::query_scalar(sql("SELECT id FROM notes WHERE id >= $1 AND id < $2 ORDER BY id"))
+                .bind(base).bind(base + ROOM)
+                .fetch_all(&self.place.plain).await.unwrap()
+        }
+
+        /// What was undone stays undone, and what was there stays.
+        async fn recount(&self) {
+            let rows = usize::try_from(self.place.count("notes").await).unwrap();
+            if rows != self.rows {
+                self.front.violation(format_args!("{rows} rows are there in the end, and were {} at first", self.rows));
+            }
         }
     }
 }

@@ -71,6 +71,15 @@ impl Report {
         }
     }
 
+    pub(crate) fn violations(&self) -> usize {
+        self.found().violations
+    }
+
+    /// Whether more violations would say nothing more. A short form is about whether there are any.
+    pub(crate) fn is_settled(&self, short: bool) -> bool {
+        self.found().violations >= if short { 1 } else { PRINTED }
+    }
+
     /// Prints how it went. Whether all is well, and enough was done.
     pub(crate) fn conclude(&self) -> bool {
         let found = self.found();

@@ -23,12 +23,15 @@ const LANES: usize = 8;
 /// What is promised to take a second has this long. A machine that is busy with other things is late now and then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long plain sqlx is waited for: what it holds it holds for good.
+const ENOUGH: Duration = Duration::from_millis(500);
+
 /// Room for the ids of one point's rows.
 const ROOM: i64 = 16;
 
 /// A line is at its end when a call has ended so often, one point after the other, ahead of being dropped: a poll may
 /// find several answers at once.
-const ENDED: usize = 3;
+const ENDED: usize = 2;
 
 /// Waits for a condition, as long as `PATIENCE`; says whether it came to hold.
 async fn holds<C: Future<Output = bool>>(mut condition: impl FnMut() -> C) -> bool {
@@ -48,7 +51,8 @@ each_database! {
     use super::calls::calls;
     use super::form::{Form, Line};
     use super::told::Told;
-    use super::{ENDED, LANES, PATIENCE, ROOM, control, holds};
+    use super::{ENDED, ENOUGH, LANES, PATIENCE, ROOM, holds};
+    use super::control::control;
     use crate::campaign::Front;
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
@@ -58,6 +62,7 @@ each_database! {
     use xtask::proxy::Proxy;
 
     calls!();
+    control!();
 
     const HAS_WIRE: bool = !matches!(NAME.as_bytes(), b"sqlite");
 
@@ -68,42 +73,53 @@ each_database! {
         _ => NOTE,
     };
 
-    type Lines = Arc<Mutex<VecDeque<Line>>>;
+    type Plan = Arc<Mutex<VecDeque<Line>>>;
 
     pub(crate) async fn attack(front: Front) {
         let is_limited = front.settings.is_limited();
         front.report.expect("points", match (is_limited, HAS_WIRE) {
-            (true, true) => 60,
+            (true, true) => 50,
             (true, false) => 40,
             (false, true) => 2_300,
             (false, false) => 400,
         });
         let mut chance = front.settings.chance(("cancel", NAME));
-        let stride = front.settings.short.then_some(12);
-        let rounds = if HAS_WIRE || front.settings.short { 1 } else { 5 };
-        let lines: VecDeque<Line> = (0..rounds).flat_map(|_| Line::all(HAS_WIRE, stride, &mut chance)).collect();
-        let lines: Lines = Arc::new(Mutex::new(lines));
+        let mut plan = if front.settings.short { Line::some(HAS_WIRE, &mut chance) } else { Line::all(HAS_WIRE) };
+        chance.shuffle(&mut plan);
+        // Without a wire there are so few polls that it is worth while to see each of them under other circumstances.
+        let rounds = if HAS_WIRE || front.settings.short { 1 } else { 6 };
+        let plan = VecDeque::from(plan.repeat(rounds));
+        let plan: Plan = Arc::new(Mutex::new(plan));
         let lanes = (0..LANES).map(|_| {
-            let (front, lines) = (front.clone(), Arc::clone(&lines));
-            tokio::spawn(async move { front.watch(take(&front, &lines)).await })
+            let (front, plan) = (front.clone(), Arc::clone(&plan));
+            tokio::spawn(async move { front.watch(take(&front, &plan)).await })
         });
         join_all(lanes.collect::<Vec<_>>()).await;
-        control::attack(&front).await;
+        if !front.settings.short {
+            control(&front).await;
+        }
     }
 
     /// Takes one line after the other.
-    async fn take(front: &Front, lines: &Lines) {
+    async fn take(front: &Front, plan: &Plan) {
         loop {
             // A place that somebody has spoiled shows nothing more.
             let mut lane = Lane::new(front).await;
             let before = front.report.violations();
             while front.report.violations() == before {
-                let Some(line) = lines.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
+                let Some(next) = plan.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
                     return lane.recount().await;
                 };
-                lane.follow(line).await;
+                lane.follow(next).await;
             }
         }
+    }
+
+    /// The rows of one point.
+    async fn left(place: &Place, base: i64) -> Vec<i64> {
+        sqlx::query_scalar(sql("SELECT id FROM notes WHERE id >= $1 AND id < $2 ORDER BY id"))
+            .bind(base).bind(base + ROOM)
+            .fetch_all(&place.plain).await.unwrap()
     }
 
     struct Lane<'f> {
@@ -180,10 +196,7 @@ each_database! {
             if !is_free {
                 complain(format!("the slot is not free after {PATIENCE:?}: {:?} {:?}", pool.stats(), pool.sessions()));
             }
-            if !holds(|| async { self.place.open_transactions().await == 0 }).await {
-                complain(format!("a transaction is open after {PATIENCE:?}"));
-            }
-            let left = self.left(base).await;
+            let left = left(&self.place, base).await;
             let rows = line.form.rows();
             self.rows += left.len();
             let (own, others): (Vec<i64>, Vec<i64>) = left.into_iter().partition(|id| *id != next);
@@ -201,6 +214,9 @@ each_database! {
             if line.form == Form::Hooks && let Some(lie) = told.lie(own.len(), rows) {
                 complain(lie);
             }
+            if !holds(|| async { self.place.open_transactions().await == 0 }).await {
+                complain(format!("a transaction is open after {PATIENCE:?}"));
+            }
             let Some(answer) = ended else {
                 self.front.report.count("points", 1);
                 let whole = own.len() == rows;
@@ -213,12 +229,6 @@ each_database! {
                 complain(format!("it answered Ok, and {} of {rows} rows are there", own.len()));
             }
             false
-        }
-
-        async fn left(&self, base: i64) -> Vec<i64> {
-            sqlx::query_scalar(sql("SELECT id FROM notes WHERE id >= $1 AND id < $2 ORDER BY id"))
-                .bind(base).bind(base + ROOM)
-                .fetch_all(&self.place.plain).await.unwrap()
         }
 
         /// What was undone stays undone, and what was there stays.

@@ -188,6 +188,7 @@ each_database! {
             let base = self.points * ROOM;
             self.points += 1;
             let told = Told::default();
+            let before = self.front.report.violations();
             self.trickle(line.trickle.unwrap_or(0));
             let ended = line.cut.apply(run(pool.clone(), line.form, base, told.clone()), after).await;
             // At once: whoever is next waits for the connection already.
@@ -221,7 +222,8 @@ each_database! {
             if line.form == Form::Hooks && let Some(lie) = told.lie(own.len(), rows) {
                 complain(lie);
             }
-            if !holds(|| async { self.place.open_transactions().await == 0 }).await {
+            // What has gone wrong already need not be waited for.
+            if self.front.report.violations() == before && !holds(|| async { self.place.open_transactions().await == 0 }).await {
                 complain(format!("a transaction is open after {PATIENCE:?}"));
             }
             let Some(answer) = ended else {

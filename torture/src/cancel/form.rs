@@ -44,7 +44,7 @@ impl Form {
     /// How many bytes at a time its wires pass: one for those that everything else is made of.
     fn trickles(self) -> &'static [usize] {
         match self {
-            Self::Plain | Self::Retry | Self::Nested | Self::Begin => &[1],
+            Self::Plain | Self::Retry | Self::Nested | Self::Begin => &[1, 8],
             _ => &[8, 64],
         }
     }
@@ -124,10 +124,16 @@ impl Line {
                     stride: 1,
                 };
                 lines.push(straight);
-                if let Some(trickle) = chance.choice(form.trickles()).filter(|_| has_wire) {
-                    let stride = 48 / trickle.min(&8);
+                if has_wire {
+                    let trickles = if cut == Cut::Drop {
+                        form.trickles()
+                    } else {
+                        &[8]
+                    };
+                    let trickle = chance.choice(trickles).copied();
+                    let stride = if trickle == Some(1) { 48 } else { 6 };
                     lines.push(Self {
-                        trickle: Some(*trickle),
+                        trickle,
                         is_fresh: chance.bool(),
                         first: chance.usize(1..=stride),
                         stride,

@@ -131,8 +131,8 @@ each_database! {
         front: &'f Front,
         place: Place,
         proxy: Option<Proxy>,
-        /// Served in its turn by each call that needs no new one.
-        kept: Option<(Option<usize>, Pool)>,
+        /// What serves each call that needs no new connection, and whether it goes through the proxy.
+        kept: Option<(bool, Pool)>,
         points: i64,
         rows: usize,
     }
@@ -157,7 +157,7 @@ each_database! {
                 if line.is_fresh {
                     pool.close().await;
                 } else {
-                    self.kept = Some((line.trickle, pool));
+                    self.kept = Some((line.trickle.is_some(), pool));
                 }
                 if ended == ENDED || self.front.is_over() || self.front.report.violations() > before {
                     return;
@@ -166,12 +166,15 @@ each_database! {
         }
 
         async fn pool(&mut self, line: Line) -> Pool {
-            let kept = self.kept.take();
-            if let Some((_, pool)) = kept.filter(|(trickle, _)| !line.is_fresh && trickle.is_some() == line.trickle.is_some()) {
+            let has_proxy = line.trickle.is_some();
+            if let Some((is_behind, pool)) = self.kept.take()
+                && is_behind == has_proxy
+                && !line.is_fresh
+            {
                 return pool;
             }
             let url = match &self.proxy {
-                Some(proxy) if line.trickle.is_some() => proxy.url(),
+                Some(proxy) if has_proxy => proxy.url(),
                 _ => self.place.url.clone(),
             };
             Pool::builder().primary(url).max_connections(1).acquire_timeout(PATIENCE).connect().await.unwrap()
@@ -194,7 +197,8 @@ each_database! {
             // At once: whoever is next waits for the connection already.
             let next = base + ROOM - 1;
             let dropped = Instant::now();
-            let written = tokio::time::timeout(PATIENCE, sqlx::query(sql(NEXT)).bind(next).bind(next.to_string()).execute(pool)).await;
+            let write = sqlx::query(sql(NEXT)).bind(next).bind(next.to_string());
+            let written = tokio::time::timeout(PATIENCE, write.execute(pool)).await;
             self.front.report.count("next users served after a second", (dropped.elapsed() > PROMISED).into());
             self.trickle(0);
             let complain = |what: String| {
@@ -209,7 +213,9 @@ each_database! {
             self.rows += left.len();
             let (own, others): (Vec<i64>, Vec<i64>) = left.into_iter().partition(|id| *id != next);
             match written {
-                Ok(Ok(_)) if others.is_empty() => complain("the next user's write was acknowledged, and is lost".to_owned()),
+                Ok(Ok(_)) if others.is_empty() => {
+                    complain("the next user's write was acknowledged, and is lost".to_owned());
+                }
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => complain(format!("the next user's write was refused: {error}")),
                 Err(_) => complain(format!("the next user's write was not answered within {PATIENCE:?}")),
@@ -223,7 +229,9 @@ each_database! {
                 complain(lie);
             }
             // What has gone wrong already need not be waited for.
-            if self.front.report.violations() == before && !holds(|| async { self.place.open_transactions().await == 0 }).await {
+            if self.front.report.violations() == before
+                && !holds(|| async { self.place.open_transactions().await == 0 }).await
+            {
                 complain(format!("a transaction is open after {PATIENCE:?}"));
             }
             let Some(answer) = ended else {

@@ -13,7 +13,7 @@ const LONGEST: u64 = 24 * 60 * 60;
 
 /// Attacks steadfast with faults on real servers, and looks at what is left
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask torture")]
+#[command(name = "cargo xtask torture", bin_name = "cargo xtask torture")]
 pub(crate) struct Arguments {
     /// A campaign, or `all`
     #[arg(value_name = "NAME", value_parser = parse_name)]

@@ -18,6 +18,10 @@ pub use crate::error::{Classify, Fault, Kind};
 /// What `#[derive(SessionError)]` finds in the other variants.
 pub use crate::error::Held;
 
+/// Not for the macros: bugs for the campaigns to catch.
+#[cfg(feature = "__plant")]
+pub use crate::plant::{Plant, plant};
+
 /// Not for the macros: the lines of the code tables, for the test that provokes each of them.
 pub use crate::error::codes;
 

@@ -25,6 +25,7 @@ mod error_handling;
 mod isolation;
 mod ledger;
 mod operation;
+mod plant;
 mod pool;
 mod retry;
 mod session;

@@ -17,6 +17,7 @@ mod setup;
 mod signals;
 mod tally;
 mod test;
+mod torture;
 mod with_servers;
 
 #[derive(Parser)]
@@ -55,6 +56,18 @@ enum Command {
         )]
         command: Vec<std::ffi::OsString>,
     },
+    /// Attacks steadfast with faults on private servers: `cargo xtask torture --help`
+    #[command(disable_help_flag = true)]
+    Torture {
+        /// A campaign or `all`, and its options
+        #[arg(
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "NAME"
+        )]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Checks steadfast with each database alone, each with every other feature, all together, and none
     Matrix,
     /// Runs every example, the large ones in a small size, on each database
@@ -83,6 +96,7 @@ async fn run(command: Command, signals: Signals) -> io::Result<u8> {
     match command {
         Command::Test { only, filters } => test::run(&only, &filters, signals).await,
         Command::WithServers { only, command } => with_servers::run(&only, &command, signals).await,
+        Command::Torture { arguments } => torture::run(&arguments, signals).await,
         Command::Matrix => matrix::run(signals).await,
         Command::Examples => examples::run(signals).await,
         Command::Setup => setup::run(signals).await,

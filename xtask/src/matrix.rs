@@ -106,7 +106,7 @@ fn choices(features: &[String]) -> Vec<String> {
     choices
 }
 
-/// The keys of the section `[features]`, without `default`.
+/// The keys of the section `[features]`, without `default` and what is private.
 fn features(manifest: &str) -> Vec<String> {
     let section = manifest
         .lines()
@@ -116,7 +116,7 @@ fn features(manifest: &str) -> Vec<String> {
         .take_while(|line| !line.starts_with('['))
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
-        .filter(|feature| feature != "default")
+        .filter(|feature| feature != "default" && !feature.starts_with("__"))
         .collect()
 }
 
@@ -136,6 +136,7 @@ sqlite = [
     \"sqlx/sqlite\",
 ]
 anyhow = [\"dep:anyhow\"]
+__private = []
 
 [dependencies]
 sqlx = \"0.9\"

@@ -9,6 +9,7 @@ use super::backoff::Reconnect;
 use super::budget::Budget;
 use super::policy::RetryPolicy;
 use crate::error::{AttemptError, Category, Classify, Fault, Outcome, Phase, Retry};
+use crate::plant::{Plant, planted};
 
 /// The attempts of one call. The loop with a session and the one without share it.
 #[derive(Debug)]
@@ -187,7 +188,9 @@ impl Retrying {
             return Decision::GiveUp(Reason::NotRetryable);
         };
         let is_undone = matches!(failure.outcome, Outcome::NotSent | Outcome::RolledBack);
-        if !is_undone && !self.policy.unknown().repeat {
+        let is_repeated = self.policy.unknown().repeat
+            || (planted(Plant::UnknownRetried) && failure.outcome == Outcome::Unknown);
+        if !is_undone && !is_repeated {
             return Decision::GiveUp(Reason::Applied);
         }
         // An error that leaves doubt is never retryable by itself: it was declared that the work may be repeated.

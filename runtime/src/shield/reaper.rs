@@ -21,6 +21,7 @@ use super::life::Leftover;
 use super::line::ControlLine;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Driver, Scrubbed};
+use crate::plant::{Plant, planted};
 
 /// How long a statement may still answer by itself.
 const GRACE: Duration = Duration::from_millis(5);
@@ -43,6 +44,10 @@ pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
     let until = Instant::now() + LADDER;
     let wire = carrier.wire();
     wire.mark_unproven();
+    if planted(Plant::LeaseUnproven) {
+        wire.mark_proven();
+        return (Some(carrier), false);
+    }
     let is_over = prove(wire, leftover, until).await;
     // Ahead of the scrubbing, which may make the tag anew.
     let meddled = DB::was_meddled_with(&wire.tag);
@@ -112,7 +117,12 @@ async fn prove<DB: Driver>(wire: &mut Wire<DB>, leftover: Leftover, until: Insta
         let mut rollback = DB::prove_clean(connection, tag, is_thorough);
         let patience = if in_flight { GRACE } else { ROLLBACK };
         match timeout(patience, &mut rollback).await {
-            Ok(result) => return note(&result),
+            Ok(result) => {
+                if in_flight && planted(Plant::CancelLate) {
+                    cancel_late(Arc::clone(line), tag.clone());
+                }
+                return note(&result);
+            }
             Err(_elapsed) if !in_flight => return false,
             Err(_elapsed) => {}
         }
@@ -132,7 +142,7 @@ fn note(result: &Result<(), sqlx::Error>) -> bool {
     if let Err(error) = result {
         tracing::debug!(%error, "a rollback failed");
     }
-    result.is_ok()
+    result.is_ok() || planted(Plant::AnswerTaken)
 }
 
 /// What was read of a statement that was dropped.
@@ -187,6 +197,11 @@ async fn cancel<DB: Driver>(tag: &DB::Tag, line: &ControlLine<DB>) -> bool {
         Some(sql) => line.send(tag, &sql, CANCEL).await,
         None => true,
     }
+}
+
+/// Nobody needs it any more, and nobody waits for it: whoever has the connection now is hit.
+fn cancel_late<DB: Driver>(line: Arc<ControlLine<DB>>, tag: DB::Tag) {
+    tokio::spawn(async move { cancel::<DB>(&tag, &line).await });
 }
 
 fn not_stopped() -> sqlx::Error {

@@ -9,6 +9,7 @@ use super::{Custody, timed_out};
 use crate::backend::Backend;
 use crate::error::{Category, Error, Outcome, Phase};
 use crate::ledger::{Mark, Trouble};
+use crate::plant::{Plant, planted};
 use crate::pool::acquire::expect_runtime;
 use crate::pool::critical::CriticalEvent;
 use crate::pool::registry::SessionStage;
@@ -29,7 +30,9 @@ impl<DB: Backend> Custody<DB> {
         self.entry.reached(SessionStage::Ending);
         // What settling meets dooms the session.
         let in_time = self.settle_in_time().await;
-        if let Some(first) = self.machine.life.session_doom() {
+        if let Some(first) = self.machine.life.session_doom()
+            && !(planted(Plant::DoomIgnored) && self.state() == State::Active)
+        {
             let error = Error::doomed(first, Phase::Commit);
             return Err(self.refuse(error).await);
         }

@@ -8,6 +8,7 @@ use super::{Machine, Place, Unwatched};
 use crate::backend::Driver;
 use crate::error::{AtCommit, Outcome, verdict};
 use crate::ledger::Trouble;
+use crate::plant::{Plant, planted};
 use crate::shield::owned::{Control, Owned};
 use crate::shield::wire::Carrier;
 
@@ -109,6 +110,11 @@ impl<DB: Driver, L: Carrier<DB>> Machine<DB, L> {
     /// Climbs the ladder to its end. Right in every state: a control statement on its way is read first. COMMIT
     /// bounds itself; any other that does not answer soon is given up, and the connection with it.
     pub(crate) async fn roll_back(&mut self) {
+        if planted(Plant::BeginNotOwned)
+            && matches!(&self.place, Place::Away(owned) if owned.control == Control::Open)
+        {
+            self.place = Place::Nowhere;
+        }
         if let Place::Away(owned) = &self.place
             && !matches!(owned.control, Control::Commit | Control::RollBack)
             && timeout(CONTROL_IN_THE_WAY, self.control()).await.is_err()

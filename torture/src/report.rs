@@ -1,0 +1,156 @@
+//! What a campaign has done and found.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use xtask::database::Database;
+
+/// So many violations are printed; all are counted.
+const PRINTED: usize = 20;
+
+/// Shared by everything that a campaign does side by side.
+#[derive(Debug)]
+pub(crate) struct Report {
+    campaign: &'static str,
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    /// In the order in which they were named first.
+    figures: Vec<(&'static str, u64)>,
+    minima: Vec<(&'static str, u64)>,
+    plain: Vec<(&'static str, u64)>,
+    violations: usize,
+}
+
+impl Report {
+    pub(crate) fn new(campaign: &'static str) -> Self {
+        Self {
+            campaign,
+            found: Mutex::default(),
+        }
+    }
+
+    /// So many more of what `figure` counts.
+    pub(crate) fn count(&self, figure: &'static str, more: u64) {
+        add(&mut self.found().figures, figure, more);
+    }
+
+    /// The greatest that `figure` was.
+    pub(crate) fn greatest(&self, figure: &'static str, value: u64) {
+        let figures = &mut self.found().figures;
+        match figures.iter_mut().find(|(name, _)| *name == figure) {
+            Some((_, greatest)) => *greatest = value.max(*greatest),
+            None => figures.push((figure, value)),
+        }
+    }
+
+    /// A campaign that does less than this of what `figure` counts has shown nothing, and fails. Those of several
+    /// databases add up.
+    pub(crate) fn expect(&self, figure: &'static str, at_least: u64) {
+        let found = &mut *self.found();
+        add(&mut found.figures, figure, 0);
+        add(&mut found.minima, figure, at_least);
+    }
+
+    /// So many more of what plain sqlx did, as the control.
+    pub(crate) fn count_plain(&self, figure: &'static str, more: u64) {
+        add(&mut self.found().plain, figure, more);
+    }
+
+    /// Something was not as it must be.
+    pub(crate) fn violation(&self, database: Database, what: impl fmt::Display) {
+        let mut found = self.found();
+        found.violations += 1;
+        if found.violations <= PRINTED {
+            println!("violation in {} ({database}): {what}", self.campaign);
+        }
+        if found.violations == PRINTED {
+            println!("further violations are counted only");
+        }
+    }
+
+    pub(crate) fn violations(&self) -> usize {
+        self.found().violations
+    }
+
+    /// Whether more violations would say nothing more. A short form is about whether there are any.
+    pub(crate) fn is_settled(&self, short: bool) -> bool {
+        self.found().violations >= if short { 1 } else { PRINTED }
+    }
+
+    /// Prints how it went. Whether all is well, and enough was done.
+    pub(crate) fn conclude(&self) -> bool {
+        let found = self.found();
+        if !found.plain.is_empty() {
+            println!("plain sqlx: {}", listed(&found.plain));
+        }
+        let mut is_enough = true;
+        for (figure, at_least) in &found.minima {
+            let done = value(&found.figures, figure);
+            if done < *at_least && found.violations == 0 {
+                is_enough = false;
+                println!(
+                    "campaign {}: too few {figure}: {done} of {at_least}",
+                    self.campaign
+                );
+            }
+        }
+        println!(
+            "campaign {}: {}; violations {}",
+            self.campaign,
+            listed(&found.figures),
+            found.violations
+        );
+        is_enough && found.violations == 0
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn add(figures: &mut Vec<(&'static str, u64)>, figure: &'static str, more: u64) {
+    match figures.iter_mut().find(|(name, _)| *name == figure) {
+        Some((_, count)) => *count += more,
+        None => figures.push((figure, more)),
+    }
+}
+
+fn value(figures: &[(&'static str, u64)], figure: &str) -> u64 {
+    let found = figures.iter().find(|(name, _)| *name == figure);
+    found.map_or(0, |(_, value)| *value)
+}
+
+fn listed(figures: &[(&'static str, u64)]) -> String {
+    let figures: Vec<String> = figures
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    figures.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_that_did_not_fire_are_no_success() {
+        let report = Report::new("none");
+        report.expect("faults", 2);
+        report.expect("faults", 1);
+        report.count("faults", 2);
+        assert!(!report.conclude(), "2 of 3");
+        report.count("faults", 1);
+        assert!(report.conclude());
+    }
+
+    #[test]
+    fn one_violation_is_enough() {
+        let report = Report::new("none");
+        report.violation(Database::Sqlite, "a row is gone");
+        assert!(!report.conclude());
+        assert!(report.is_settled(true) && !report.is_settled(false));
+    }
+}

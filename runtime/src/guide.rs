@@ -7,6 +7,8 @@
 //! | [`errors`] | what failed, and how that reaches an error type of yours |
 //! | [`retry`] | what is tried again, when, and what no retry mends |
 //! | [`outcomes`] | what the database has after a call, however it ended; hooks, the ledger |
+//! | [`unknown`] | what to do when nobody knows whether the work is there |
+//! | [`limits`] | what cannot be promised, and what to do about each |
 //!
 //! What an item promises stands at the item. What an option means stands at its macro:
 //! [`with_session`](crate::with_session), [`retry`](macro@crate::retry),
@@ -30,6 +32,11 @@ pub mod adopting {}
 /// [`AttemptError`]: crate::AttemptError
 /// [`OperationStats`]: crate::OperationStats
 pub mod errors {}
+
+#[doc = include_str!("guide/limits.md")]
+///
+/// [`outcomes`]: outcomes
+pub mod limits {}
 
 #[doc = include_str!("guide/nesting.md")]
 ///
@@ -56,3 +63,10 @@ pub mod outcomes {}
 /// [`Error::attempts`]: crate::Error::attempts
 /// [`OperationStats`]: crate::OperationStats
 pub mod retry {}
+
+#[doc = include_str!("guide/unknown.md")]
+///
+/// [`Error::resolve`]: crate::Error::resolve
+/// [`attempts`]: crate::Error::attempts
+/// [`CriticalEvent`]: crate::CriticalEvent
+pub mod unknown {}

@@ -9,6 +9,7 @@ use xtask::database::Database;
 use signals::Signals;
 
 mod cargo;
+mod coverage;
 mod examples;
 mod job;
 mod matrix;
@@ -68,6 +69,8 @@ enum Command {
         )]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Counts the lines of `runtime` that the tests run, and fails below 90 %; needs cargo-tarpaulin
+    Coverage,
     /// Checks steadfast with each database alone, each with every other feature, all together, and none
     Matrix,
     /// Runs every example, the large ones in a small size, on each database
@@ -97,6 +100,7 @@ async fn run(command: Command, signals: Signals) -> io::Result<u8> {
         Command::Test { only, filters } => test::run(&only, &filters, signals).await,
         Command::WithServers { only, command } => with_servers::run(&only, &command, signals).await,
         Command::Torture { arguments } => torture::run(&arguments, signals).await,
+        Command::Coverage => coverage::run(signals).await,
         Command::Matrix => matrix::run(signals).await,
         Command::Examples => examples::run(signals).await,
         Command::Setup => setup::run(signals).await,

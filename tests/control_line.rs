@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::Executor as _;
 use steadfast::{Error, with_session};
 
-use crate::support::{eventually, private, quiet};
+use crate::support::{drop_when, eventually, private, quiet};
 
 const TICK: Duration = Duration::from_millis(400);
 
@@ -14,10 +14,15 @@ mod postgres {
     use super::*;
     use crate::support::postgres::*;
 
-    #[tokio::test]
-    async fn postgres_ended_by_its_server_it_is_back_by_itself() {
+    /// A pool, and its control connection, ended by the server.
+    async fn ended(keepalive: Duration) -> (Place, Pool, i64) {
         let place = Place::new().await;
-        let pool = place.builder(2).keepalive(TICK).connect().await.unwrap();
+        let pool = place
+            .builder(1)
+            .keepalive(keepalive)
+            .connect()
+            .await
+            .unwrap();
         let session: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
         let open: Vec<i64> = sqlx::query_scalar(
             "SELECT pid::bigint FROM pg_stat_activity WHERE usename = $1 AND pid <> $2::int",
@@ -32,8 +37,34 @@ mod postgres {
         };
         place.kill(&[control]).await;
         assert_eq!(place.connections().await, 1, "it is gone");
+        (place, pool, session)
+    }
+
+    #[tokio::test]
+    async fn postgres_ended_by_its_server_it_is_back_by_itself() {
+        let (place, pool, _) = ended(TICK).await;
         eventually("it is back", || async { place.connections().await == 2 }).await;
         assert_eq!(pool.stats().opened, 1, "it is no session's");
+    }
+
+    #[with_session]
+    async fn waits(session: &mut Session) -> Result<(), Error> {
+        sqlx::query(SLOW).execute(session).await?;
+        Ok(())
+    }
+
+    /// What the server says of that end is no answer to the cancel: it is sent again, over a fresh connection.
+    #[tokio::test]
+    async fn postgres_ended_by_its_server_it_still_ends_a_dropped_statement() {
+        let (place, pool, session) = ended(Duration::from_secs(600)).await;
+        drop_when(
+            eventually("it runs", || async { place.runs_slow().await }),
+            waits(&pool),
+        )
+        .await;
+        let which: i64 = sqlx::query_scalar(WHICH).fetch_one(&pool).await.unwrap();
+        assert_eq!(which, session, "the connection was stopped, not closed");
+        assert!(!place.runs_slow().await);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What became of a commit whose answer was lost.
 
 mod costs;
+mod foreign;
 mod hidden;
 mod idempotent;
 mod in_flight;

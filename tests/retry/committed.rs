@@ -46,6 +46,26 @@ each_database! {
         Shared(#[source] Arc<dyn StdError + Send + Sync>),
     }
 
+    /// Written by hand, and nothing can be added to what it shares.
+    #[derive(Debug, Clone)]
+    struct ByHand(Arc<Error>);
+
+    impl From<Error> for ByHand {
+        fn from(error: Error) -> Self {
+            Self(Arc::new(error))
+        }
+    }
+
+    impl Classify for ByHand {
+        fn category(&self) -> Option<Category> {
+            Some(Error::category(&self.0))
+        }
+
+        fn outcome(&self) -> Option<Outcome> {
+            Some(Error::outcome(&self.0))
+        }
+    }
+
     type Boxed = Box<dyn StdError + Send + Sync>;
 
     /// One note is there, and what should follow waits for somebody else's lock in vain.
@@ -87,6 +107,7 @@ each_database! {
     around!(in_shared, shared, OverPlain, |error| OverPlain::Shared(Arc::new(error)));
     around!(in_any_plain, any_plain, anyhow::Error, |error| Repository::Ours(error.into()).into());
     around!(in_any_shared, any_shared, anyhow::Error, |error| Arc::new(error).into());
+    around!(in_hand, by_hand, ByHand, |error| Error::from(error).into());
     around!(in_box_plain, box_plain, Boxed, |error| Box::new(Repository::Driver(error)));
     around!(in_box_io, box_io, Boxed, |error| Box::new(std::io::Error::other(error)));
 
@@ -117,6 +138,7 @@ each_database! {
         refused!(in_shared);
         refused!(in_any_plain);
         refused!(in_any_shared);
+        refused!(in_hand);
         refused!(in_box_plain);
         refused!(in_box_io);
     }
@@ -176,5 +198,71 @@ each_database! {
         sqlx::query("INSERT INTO notes VALUES (1, 'there')").execute(&pool).await.unwrap();
         let error = twice(&pool).await.unwrap_err();
         assert!(matches!(&error, sqlx::Error::Database(answer) if answer.is_unique_violation()), "{error:?}");
+    }
+
+    #[with_session]
+    async fn order<E: From<Error> + Classify>(session: &mut Session, pool: &Pool, plain: &Plain, wrap: fn(Error) -> E) -> Result<(), E> {
+        pay(session, 2, 1).await.map_err(Error::from)?;
+        ours(pool, plain).await.map_err(wrap)
+    }
+
+    /// Nor does what another session has committed look as if it were the work of this one, which is undone.
+    #[tokio::test]
+    async fn by_another_session_it_is_not_this_ones() {
+        let place = Place::new().await;
+        let elsewhere = Place::new().await;
+        let (pool, other) = (place.pool(1).await, elsewhere.pool(1).await);
+        macro_rules! undone {
+            ($wrap:expr) => {{
+                let error = in_time(order(&pool, &other, &elsewhere.plain, $wrap)).await.unwrap_err();
+                assert_eq!(Classify::outcome(&error), Some(Outcome::Unknown), "{error:?}");
+                assert_eq!((place.cents(2).await, elsewhere.notes().await), (1000, vec![1]), "{error:?}");
+                sqlx::query("DELETE FROM notes").execute(&elsewhere.plain).await.unwrap();
+            }};
+        }
+        undone!(|error| error);
+        undone!(|error| OverPlain::from(Repository::Ours(error)));
+        undone!(|error| anyhow::Error::from(Repository::Ours(error)).context("an order"));
+        undone!(|error| OverPlain::Shared(Arc::new(error)));
+        undone!(ByHand::from);
+    }
+
+    /// What an error is replaced by, because nothing can be added to it, says all that it said.
+    #[tokio::test]
+    async fn a_stand_in_says_no_less() {
+        let place = Place::new().await;
+        let elsewhere = Place::new().await;
+        let (pool, other) = (place.pool(1).await, elsewhere.pool(1).await);
+        let direct = order(&pool, &other, &elsewhere.plain, |error| error).await.unwrap_err();
+        sqlx::query("DELETE FROM notes").execute(&elsewhere.plain).await.unwrap();
+        let OverPlain::Db(layered) = order(&pool, &other, &elsewhere.plain, |error| Repository::Ours(error).into()).await.unwrap_err()
+        else {
+            panic!("it was told");
+        };
+        assert!(layered.operation().is_some_and(|name| name.ends_with("::ours")), "{layered:?}");
+        assert_eq!((direct.operation(), direct.code(), direct.phase()), (layered.operation(), layered.code(), layered.phase()));
+        assert_eq!(direct.to_string(), layered.to_string());
+    }
+
+    #[with_session(autocommit, lock_timeout = "100ms")]
+    #[retry(immediate, max = 2, idempotent)]
+    async fn once_there(session: &mut Session, plain: &Plain) -> Result<(), OverPlain> {
+        if session.attempt() == 1 {
+            half(session, plain).await.map_err(Repository::Driver)?;
+        }
+        sqlx::query("SELECT nothing").execute(session).await.map_err(Repository::Driver)?;
+        Ok(())
+    }
+
+    /// What an earlier attempt has committed is there, whatever became of the last one.
+    #[tokio::test]
+    async fn by_an_earlier_attempt() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        let error = in_time(once_there(&pool, &place.plain)).await.unwrap_err();
+        assert_eq!(Classify::category(&error), Some(Category::Programming), "{error:?}");
+        assert_eq!((Classify::outcome(&error), place.notes().await), (Some(Outcome::Committed), vec![1]), "{error:?}");
+        let stats = support::stats(&format!("{NAME}::once_there"));
+        assert_eq!((stats.committed, stats.rolled_back), (1, 0), "{stats:?}");
     }
 }

@@ -16,8 +16,8 @@ pub struct AttemptError {
     outcome: Outcome,
     code: Option<Box<str>>,
     message: Arc<str>,
-    /// What the ledger knows its commit by.
-    token: Option<Token>,
+    /// What the ledger knows its commits by; empty where it does not know them all.
+    tokens: Vec<Token>,
 }
 
 impl AttemptError {
@@ -35,17 +35,17 @@ impl AttemptError {
             outcome,
             code: fault.code().map(Into::into),
             message: fault.message().into(),
-            token: None,
+            tokens: Vec::new(),
         }
     }
 
-    pub(crate) fn with_token(mut self, token: Option<Token>) -> AttemptError {
-        self.token = token;
+    pub(crate) fn with_tokens(mut self, tokens: Vec<Token>) -> AttemptError {
+        self.tokens = tokens;
         self
     }
 
-    pub(crate) fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
     }
 
     /// Which attempt it was, counted from 1.

@@ -20,6 +20,9 @@ use super::verdict::Retry;
 /// of sources and find the first database error in it, also behind `#[error(transparent)]`. `Box` and `Arc` of such an
 /// error have it too.
 ///
+/// Where work is there, or may be, an error that cannot be told so is replaced by `From<steadfast::Error>`: one whose
+/// `session_error_mut` is `None` although it has a category, and that does not bear that outcome itself.
+///
 /// Looking costs a few type comparisons for each link of the chain, and happens only when a call fails.
 ///
 /// By hand:
@@ -275,16 +278,21 @@ classify_answer!(sqlx::sqlite::SqliteError, |answer| answer);
 )]
 #[doc(hidden)]
 pub trait ManagedError: Classify + From<Error> {
-    /// One of ours inside this one, that can be told what became of the work. Of work that is there nobody may read
-    /// that it is not: so where a layer holds the database's error in which nothing can be written, one of ours
-    /// takes its place.
-    fn able_to_tell(&mut self) -> Option<&mut Error> {
-        if self.adopted().is_none()
-            && let Some(ours) = self.fault().and_then(|fault| fault.stand_in())
-        {
+    /// Adds what is known of the work, which is there or may be, to an error of ours inside this one. Nobody may read
+    /// that it is not there: where the database's error sits in a layer in which nothing can be written, and does not
+    /// bear this `outcome` itself, one of ours takes the place of the whole.
+    fn tell(&mut self, outcome: Outcome, add: impl FnOnce(&mut Error)) {
+        if let Some(ours) = self.adopted() {
+            return add(ours);
+        }
+        let stand_in = match self.fault() {
+            Some(fault) if fault.outcome() != Some(outcome) => fault.stand_in(),
+            _ => None,
+        };
+        if let Some(mut ours) = stand_in {
+            add(&mut ours);
             *self = Self::from(ours);
         }
-        self.adopted()
     }
 }
 

@@ -177,6 +177,9 @@ impl Error {
 
     /// What a fault says that cannot be reached to be told anything.
     pub(super) fn standing_for(fault: &Fault<'_>) -> Error {
+        if let Some(node) = fault.node() {
+            return Error(Box::new(node.told_again()));
+        }
         Error(Box::new(Node {
             retry: fault.retry(),
             summary: Some(Summary::of_fault(fault)),
@@ -269,19 +272,27 @@ impl Error {
         self.0.operation = Some(operation);
     }
 
-    /// An attempt that is in doubt leaves the whole call so, whatever those behind it came to.
+    /// What one attempt has left, or may have, is there, whatever those behind it came to.
     pub(crate) fn set_attempts(&mut self, attempts: Vec<AttemptError>) {
-        let in_doubt = || {
-            attempts
+        let outcomes = attempts.iter().map(AttemptError::outcome);
+        self.0.outcome = outcomes.fold(self.0.outcome, Outcome::beside);
+        if self.0.outcome == Outcome::Unknown {
+            let in_doubt = attempts
                 .iter()
-                .filter(|attempt| attempt.outcome() == Outcome::Unknown)
-        };
-        if in_doubt().next().is_some() {
-            let tokens: Option<_> = in_doubt().map(|attempt| attempt.token().cloned()).collect();
-            self.0.tokens = tokens.unwrap_or_default();
-            self.0.outcome = Outcome::Unknown;
+                .filter(|attempt| attempt.outcome() == Outcome::Unknown);
+            let tokens: Vec<&[Token]> = in_doubt.map(AttemptError::tokens).collect();
+            self.0.tokens = if tokens.iter().any(|tokens| tokens.is_empty()) {
+                Vec::new()
+            } else {
+                tokens.concat()
+            };
         }
         self.0.attempts = attempts;
+    }
+
+    /// Another session's commit is not this call's work: what the ledger knows of it answers for nothing here.
+    pub(crate) fn forget_tokens(&mut self) {
+        self.0.tokens.clear();
     }
 
     pub(super) fn node_ref(&self) -> &Node {

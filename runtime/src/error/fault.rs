@@ -27,6 +27,7 @@ pub struct Fault<'a> {
     in_doubt: bool,
     facts: Facts<'a>,
     message: Cow<'a, str>,
+    node: Option<&'a Node>,
 }
 
 impl<'a> Fault<'a> {
@@ -43,6 +44,7 @@ impl<'a> Fault<'a> {
                 && matches!(category, Category::Connection | Category::CommitUnknown),
             facts: Facts::default(),
             message: Cow::Borrowed(category.as_str()),
+            node: None,
         }
     }
 
@@ -78,6 +80,7 @@ impl<'a> Fault<'a> {
                 .map(Summary::facts)
                 .unwrap_or_default(),
             message: Cow::Owned(Said(node).to_string()),
+            node: Some(node),
         }
     }
 
@@ -104,6 +107,7 @@ impl<'a> Fault<'a> {
             in_doubt,
             facts,
             message,
+            node: None,
         }
     }
 
@@ -174,14 +178,16 @@ impl<'a> Fault<'a> {
         }
     }
 
-    /// One of ours that says the same. `None` where this one bears already that the work may be there; and for a search
-    /// that found nothing: that is the body's own word, by which its callers match.
+    /// One of ours that says the same. `None` for the driver's word that a search found nothing: that is the body's own,
+    /// by which its callers match.
     pub(crate) fn stand_in(&self) -> Option<Error> {
-        match self.outcome {
-            Some(Outcome::Unknown | Outcome::Committed) => None,
-            None if self.category == Category::NotFound => None,
-            _ => Some(Error::standing_for(self)),
-        }
+        let found_nothing = self.outcome.is_none() && self.category == Category::NotFound;
+        (!found_nothing).then(|| Error::standing_for(self))
+    }
+
+    /// What stands behind it, where it is one of ours.
+    pub(super) fn node(&self) -> Option<&Node> {
+        self.node
     }
 
     /// The code of the database.

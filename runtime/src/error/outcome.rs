@@ -36,6 +36,15 @@ pub enum Phase {
 }
 
 impl Outcome {
+    /// What two attempts of one call came to: what either has left, or may have, is there.
+    pub(crate) fn beside(self, other: Outcome) -> Outcome {
+        match (self, other) {
+            (Outcome::Unknown, _) | (_, Outcome::Unknown) => Outcome::Unknown,
+            (Outcome::Committed, _) | (_, Outcome::Committed) => Outcome::Committed,
+            (outcome, _) => outcome,
+        }
+    }
+
     /// The word for this outcome in logs and counters.
     pub const fn as_str(self) -> &'static str {
         match self {

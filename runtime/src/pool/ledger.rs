@@ -190,7 +190,7 @@ impl Error {
                 "nothing tells what became of this commit",
             )
             .with_help(
-                "no token went with it: the function is without `verify_commit`, or its connection was lost ahead of COMMIT",
+                "no token of this call went with it: the function is without `verify_commit`, its connection was lost ahead of COMMIT, or it is another session's commit that is in doubt",
             )
             .with_outcome(Outcome::Unknown));
         }

@@ -43,6 +43,16 @@ pub enum SessionStage {
     Hooks,
 }
 
+/// How the attempts of a call have ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ended {
+    /// What became of the work of the latest attempt.
+    outcome: Option<Outcome>,
+    /// And of those ahead of it.
+    before: Option<Outcome>,
+    category: Option<Category>,
+}
+
 /// One call, from its first line to its record. Shared by the call and its session; whichever ends last, be
 /// it the reaper, writes the record.
 pub(crate) struct Entry {
@@ -52,9 +62,7 @@ pub(crate) struct Entry {
     since: SystemTime,
     attempt: AtomicU32,
     stage: AtomicU8,
-    ended: Mutex<(Option<Outcome>, Option<Category>)>,
-    /// Whether an attempt ahead of the latest may be there.
-    in_doubt: AtomicBool,
+    ended: Mutex<Ended>,
     answered: AtomicBool,
     panicked: AtomicBool,
     nested: bool,
@@ -72,8 +80,7 @@ impl Entry {
             since: SystemTime::now(),
             attempt: AtomicU32::new(0),
             stage: AtomicU8::new(0),
-            ended: Mutex::new((None, None)),
-            in_doubt: AtomicBool::new(false),
+            ended: Mutex::default(),
             answered: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             nested,
@@ -93,8 +100,8 @@ impl Entry {
     pub(crate) fn next_attempt(&self) {
         self.attempt.fetch_add(1, Ordering::Relaxed);
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if ended.0.take() == Some(Outcome::Unknown) {
-            self.in_doubt.store(true, Ordering::Relaxed);
+        if let Some(latest) = ended.outcome.take() {
+            ended.before = Some(ended.before.map_or(latest, |before| latest.beside(before)));
         }
     }
 
@@ -104,13 +111,19 @@ impl Entry {
 
     /// What became of the work of the latest attempt.
     pub(crate) fn ended(&self, outcome: Option<Outcome>) {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).0 = outcome;
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .outcome = outcome;
     }
 
     /// The call has an answer for its caller. A call that is dropped before has none: it was cancelled.
     pub(crate) fn answered(&self, category: Option<Category>) {
         self.answered.store(true, Ordering::Relaxed);
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).1 = category;
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .category = category;
     }
 
     pub(crate) fn panicked(&self) {
@@ -137,15 +150,18 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let (outcome, category) = *self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Ended {
+            outcome,
+            before,
+            category,
+        } = *self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         let duration = self.started.elapsed();
         let cancelled = !*self.answered.get_mut();
         let panicked = *self.panicked.get_mut();
         let attempts = *self.attempt.get_mut();
         let outcome = match outcome.unwrap_or(Outcome::NotSent) {
             Outcome::Committed => Outcome::Committed,
-            _ if *self.in_doubt.get_mut() => Outcome::Unknown,
-            outcome => outcome,
+            outcome => before.map_or(outcome, |before| outcome.beside(before)),
         };
         self.operation.record_ended(
             outcome,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::backoff::Reconnect;
 use super::budget::Budget;
 use super::policy::RetryPolicy;
-use crate::error::{AttemptError, Category, Classify, Fault, Outcome, Phase, Retry};
+use crate::error::{AttemptError, Category, Classify, Fault, ManagedError, Outcome, Phase, Retry};
 use crate::plant::{Plant, planted};
 
 /// The attempts of one call. The loop with a session and the one without share it.
@@ -119,14 +119,14 @@ impl Retrying {
     /// Of a lost connection in an error that does not tell whose it was, nobody knows what was applied.
     pub(crate) fn note(&mut self, error: &mut impl Classify, vouched: bool) -> Failure {
         let own = error.session_error_mut();
-        let (phase, token) = own.map_or((Phase::Body, None), |own| {
-            (own.phase(), own.tokens().first().cloned())
+        let (phase, tokens) = own.map_or((Phase::Body, Vec::new()), |own| {
+            (own.phase(), own.tokens().to_vec())
         });
         let failure = self.note_fault(error.fault().as_ref(), phase, vouched);
         if failure.known.is_some()
             && let Some(noted) = self.errors.pop()
         {
-            self.errors.push(noted.with_token(token));
+            self.errors.push(noted.with_tokens(tokens));
         }
         failure
     }
@@ -223,12 +223,6 @@ impl Retrying {
         Decision::Again(wait)
     }
 
-    /// Whether what one of the attempts did may be there.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        let mut outcomes = self.errors.iter().map(AttemptError::outcome);
-        outcomes.any(|outcome| outcome == Outcome::Unknown)
-    }
-
     /// Puts the errors of all attempts into the one that the caller gets, if there was more than one and it can hold
     /// them.
     pub(crate) fn give_up(&mut self, error: &mut impl Classify) {
@@ -236,6 +230,18 @@ impl Retrying {
             && let Some(own) = error.session_error_mut()
         {
             own.set_attempts(std::mem::take(&mut self.errors));
+        }
+    }
+
+    /// The same for an error that a session answers for: what an attempt has left, or may have, is told in any case.
+    pub(crate) fn give_up_managed(&mut self, error: &mut impl ManagedError) {
+        let outcomes = self.errors.iter().map(AttemptError::outcome);
+        match outcomes.reduce(Outcome::beside) {
+            Some(outcome @ (Outcome::Committed | Outcome::Unknown)) if self.errors.len() > 1 => {
+                let attempts = std::mem::take(&mut self.errors);
+                error.tell(outcome, |own| own.set_attempts(attempts));
+            }
+            _ => self.give_up(error),
         }
     }
 }

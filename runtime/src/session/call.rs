@@ -152,34 +152,49 @@ impl State {
     /// named, and what is in doubt for either of them stays so. The outcome is this call's, unless another session has
     /// committed what this one did not: then nobody may repeat the whole as if nothing of it were there.
     pub(super) fn tell<E: ManagedError>(&self, mut error: E) -> E {
-        let is_there = matches!(self.outcome, Some(Outcome::Committed | Outcome::Unknown));
-        let inner = if is_there {
-            error.able_to_tell()
-        } else {
-            error.session_error_mut()
+        let borne = error.fault().and_then(|fault| fault.outcome());
+        let outcome = match (self.outcome, borne) {
+            (_, Some(Outcome::Unknown)) => Some(Outcome::Unknown),
+            (Some(Outcome::NotSent | Outcome::RolledBack), Some(Outcome::Committed)) => {
+                Some(Outcome::Unknown)
+            }
+            (own, borne) => own.or(borne),
         };
-        if let Some(inner) = inner {
-            if inner.operation().is_none() {
-                inner.set_operation(self.entry.operation.name());
+        let add = |inner: &mut Error| self.add_to(inner, outcome);
+        match outcome {
+            // Where this call's own work is undone, what bears another's doubt already may stay the driver's.
+            Some(there @ (Outcome::Committed | Outcome::Unknown))
+                if self.is_there() || borne != Some(there) =>
+            {
+                error.tell(there, add);
             }
-            match (self.outcome, inner.outcome()) {
-                (_, Outcome::Unknown) => inner.set_outcome(Outcome::Unknown),
-                (None, _) => {}
-                (Some(Outcome::NotSent | Outcome::RolledBack), Outcome::Committed) => {
-                    inner.set_outcome(Outcome::Unknown);
-                }
-                (Some(outcome), _) => inner.set_outcome(outcome),
-            }
-            // 1792 is MySQL's word for it, in a transaction that only reads.
-            let is_refused = inner.category() == Category::ReadOnly || inner.code() == Some("1792");
-            if self.begin.access == Access::Read && is_refused {
-                inner.set_category(Category::Programming);
-                inner.set_help(
-                    "the session is `read_only`: write in another, or take that word away",
-                );
+            _ => {
+                error.session_error_mut().map(add);
             }
         }
         error
+    }
+
+    fn is_there(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Committed | Outcome::Unknown))
+    }
+
+    fn add_to(&self, error: &mut Error, outcome: Option<Outcome>) {
+        if error.operation().is_none() {
+            error.set_operation(self.entry.operation.name());
+        }
+        if let Some(outcome) = outcome {
+            error.set_outcome(outcome);
+        }
+        if !self.is_own {
+            error.forget_tokens();
+        }
+        // 1792 is MySQL's word for it, in a transaction that only reads.
+        let is_refused = error.category() == Category::ReadOnly || error.code() == Some("1792");
+        if self.begin.access == Access::Read && is_refused {
+            error.set_category(Category::Programming);
+            error.set_help("the session is `read_only`: write in another, or take that word away");
+        }
     }
 
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
@@ -191,10 +206,7 @@ impl State {
             self.entry.operation.record_retried(failure.category());
             return pause;
         }
-        if retrying.is_in_doubt() {
-            error.able_to_tell();
-        }
-        retrying.give_up(error);
+        retrying.give_up_managed(error);
         None
     }
 

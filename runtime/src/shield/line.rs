@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::alarm::timeout_at;
 use crate::backend::{Driver, Options};
+use crate::error::{Ends, verdict};
 
 /// One connection per endpoint, outside the pool's maximum: a full server refuses a fresh one just when a
 /// cancel is needed. It is opened with the first lease and opened again when it fails.
@@ -94,7 +95,10 @@ impl<DB: Driver> ControlLine<DB> {
                     self.keep(&mut slot, open);
                     return is_sent;
                 }
-                Ok(Err(sqlx::Error::Database(_))) => {
+                // The server's last words on a connection that it has ended say nothing of what was asked.
+                Ok(Err(error @ sqlx::Error::Database(_)))
+                    if verdict(&error).ends != Ends::Connection =>
+                {
                     self.keep(&mut slot, open);
                     return false;
                 }

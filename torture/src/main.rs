@@ -9,6 +9,7 @@ mod arguments;
 mod campaign;
 mod cancel;
 mod panic;
+mod poison;
 mod report;
 mod settings;
 

@@ -160,7 +160,7 @@ each_database! {
             let door = self.chance.choice([Door::Session, Door::Lease, Door::Pool]).unwrap();
             let next = base + ROOM - 1;
             let waiter = tokio::spawn(wait(pool.clone(), fuse.clone(), door, next));
-            let call = FUSE.scope(fuse.clone(), run(pool.clone(), form, base, fuse.clone()));
+            let call = Box::pin(FUSE.scope(fuse.clone(), run(pool.clone(), form, base, fuse.clone())));
             let Ok(ended) = timeout(PATIENCE * 3, end(call, blow, self.chance.bool())).await else {
                 wrong.push("it has not ended".to_owned());
                 return (fuse.burnt(), false);

@@ -2,6 +2,7 @@
 //! is told the truth. What is left by a known limit stands in the table as such.
 
 mod control;
+mod deadlock;
 mod deeds;
 mod doors;
 mod ground;
@@ -32,7 +33,7 @@ each_database! {
     use super::ground::Ground as _;
     use super::state::{Seen as _, State};
     use super::table::{Cell, Door, End, Kept, On, Refused, RolledBack, Told, Unknown};
-    use super::{LANES, PATIENCE};
+    use super::{LANES, PATIENCE, deadlock};
     use crate::campaign::Front;
     use std::collections::{BTreeSet, VecDeque};
     use std::sync::{Arc, Mutex};
@@ -64,6 +65,9 @@ each_database! {
         });
         join_all(lanes.collect::<Vec<_>>()).await;
         front.watch(deeds(&front, &server)).await;
+        if NAME == "mysql" {
+            front.watch(deadlock::attack(&front)).await;
+        }
         front.watch(control(&front, &server)).await;
     }
 

@@ -34,6 +34,9 @@ macro_rules! deeds {
                 }
                 front.report.count("swaps", 1);
             }
+            if NAME == "postgres" && timeout(PATIENCE, Box::pin(change_path(front, &place))).await.is_err() {
+                front.violation("another search path: it has no end");
+            }
             let doors = [Door::Function, Door::ByHand, Door::Raw, Door::Lease, Door::Pool];
             for door in some(doors, front, &mut chance) {
                 if timeout(PATIENCE * 2, Box::pin(change_table(front, &place, door))).await.is_err() {
@@ -133,6 +136,49 @@ macro_rules! deeds {
             };
             if left != may_keep || is_kept != !matches!(swap, Swap::InNestedCall) {
                 wrong.push(format!("its holder was told {ended:?}, and rows {left:?} are there"));
+            }
+        }
+
+        const ALL_ACCOUNTS: &str = "SELECT * FROM accounts ORDER BY id";
+
+        #[with_session]
+        #[retry(immediate, max = 3)]
+        async fn reads_accounts(session: &mut Session) -> Result<Vec<(i64, i64)>, Error> {
+            Ok(sqlx::query_as(ALL_ACCOUNTS).fetch_all(&mut *session).await?)
+        }
+
+        /// Prepares a statement where its names mean something else, for the length of one transaction.
+        async fn change_path(front: &Front, place: &Place) {
+            let setup = setup(front.database).replace("<here>", &place.name);
+            sqlx::raw_sql(sqlx::AssertSqlSafe(setup)).execute(&place.plain).await.unwrap();
+            let aside = format!("SET LOCAL search_path = {}_aside", place.name);
+            let aside = || sqlx::raw_sql(sqlx::AssertSqlSafe(aside.clone()));
+            for door in [Door::ByHand, Door::Raw, Door::Lease] {
+                // On which nothing is prepared.
+                let pool = self::pool(place).await;
+                if door == Door::Lease {
+                    let mut lease = pool.acquire().await.unwrap();
+                    let mut transaction = sqlx::Connection::begin(&mut *lease).await.unwrap();
+                    aside().execute(&mut *transaction).await.unwrap();
+                    sqlx::query(ALL_ACCOUNTS).fetch_all(&mut *transaction).await.unwrap();
+                    transaction.commit().await.unwrap();
+                    pool.release(lease).await.unwrap();
+                } else {
+                    let mut session = pool.begin().await.unwrap();
+                    aside().execute(&mut session).await.unwrap();
+                    if door == Door::Raw {
+                        let lent = session.raw().await.unwrap();
+                        sqlx::query(ALL_ACCOUNTS).fetch_all(lent).await.unwrap();
+                    } else {
+                        sqlx::query(ALL_ACCOUNTS).fetch_all(&mut session).await.unwrap();
+                    }
+                    session.commit().await.unwrap();
+                }
+                let next = reads_accounts(&pool).await;
+                if next.as_ref().map(Vec::len).ok() != Some(10) {
+                    front.violation(format_args!("another search path, {door:?}: the next user reads {next:?}"));
+                }
+                front.report.count("changed tables", 1);
             }
         }
 

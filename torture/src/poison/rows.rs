@@ -16,7 +16,7 @@ macro_rules! rows {
 }
 
 rows! {
-    transactions: swallowed_error raw_commit raw_rollback raw_begin commit_and_begin rollback_and_begin
+    transactions: swallowed_error silent_rollback raw_commit raw_rollback raw_begin commit_and_begin rollback_and_begin
         savepoint prepare_transaction ddl commit_in_procedure autocommit_off next_transaction;
     settings: set_session limit custom search_path function procedure;
     objects: temporary_table temporary_shadow temporary_dropped_at_commit select_into_temporary prepare hold listen

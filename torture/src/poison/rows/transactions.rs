@@ -15,6 +15,19 @@ pub(super) fn swallowed_error(database: Database) -> On {
     })
 }
 
+/// An error that ends the transaction by itself.
+pub(super) fn silent_rollback(database: Database) -> On {
+    match database {
+        Sqlite => Has(Poison::of(&[
+            "INSERT OR ROLLBACK INTO notes (id, body) VALUES (-1, 'x'), (-1, 'y')",
+        ])
+        .session(RolledBack, Same)
+        .lent(RolledBack, Same)),
+        Postgres => Cannot("each error does, which is the row above"),
+        MySql => Cannot("a deadlock does, for which it takes two"),
+    }
+}
+
 pub(super) fn raw_commit(database: Database) -> On {
     let poison = Poison::of(&["COMMIT"])
         .session(Refused, Same)

@@ -70,7 +70,7 @@ each_database! {
         let lanes = (0..LANES).map(|lane| {
             let (front, forms) = (front.clone(), Arc::clone(&forms));
             let chance = front.settings.chance(("panic", NAME, lane));
-            tokio::spawn(async move { front.watch(take(&front, &forms, chance)).await })
+            tokio::spawn(async move { front.watch(Box::pin(take(&front, &forms, chance))).await })
         });
         join_all(lanes.collect::<Vec<_>>()).await;
         let own = concat!(module_path!(), "::");

@@ -61,14 +61,14 @@ each_database! {
         let server = Arc::new(Place::server().await);
         let lanes = (0..LANES).map(|_| {
             let (front, cells, server) = (front.clone(), Arc::clone(&cells), Arc::clone(&server));
-            tokio::spawn(async move { front.watch(take(&front, &cells, &server)).await })
+            tokio::spawn(async move { front.watch(Box::pin(take(&front, &cells, &server))).await })
         });
         join_all(lanes.collect::<Vec<_>>()).await;
-        front.watch(deeds(&front, &server)).await;
+        front.watch(Box::pin(deeds(&front, &server))).await;
         if NAME == "mysql" {
-            front.watch(deadlock::attack(&front)).await;
+            front.watch(Box::pin(deadlock::attack(&front))).await;
         }
-        front.watch(control(&front, &server)).await;
+        front.watch(Box::pin(control(&front, &server))).await;
     }
 
     /// The whole table; in the short form three cells of each row.
@@ -159,7 +159,7 @@ each_database! {
             let (to_be_new, to_be_left) = expected.after.of(cell.end);
             // Somebody who finds what is left may be unable to work.
             let works_first = cell.works_first && to_be_left.is_empty();
-            let answer = send(&self.pool, &self.place.name, cell, base).await;
+            let answer = Box::pin(send(&self.pool, &self.place.name, cell, base)).await;
             support::quiet(&self.pool).await;
             self.judge(cell, expected.told, &answer, base, wrong).await;
             if works_first {

@@ -15,7 +15,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Swallows what a statement of the poison came to.
-    pub(super) fn swallow(&mut self, said: Result<(), sqlx::Error>) {
+    pub(super) fn swallow(&mut self, said: &Result<(), sqlx::Error>) {
         if let Err(sqlx::Error::AnyDriverError(_)) = said {
             self.refused += 1;
         }
@@ -67,7 +67,7 @@ macro_rules! doors {
                             _ => say(&mut *session, text).await,
                         };
                         if cell.door != Door::Raw {
-                            answer.swallow(said);
+                            answer.swallow(&said);
                         }
                     }
                 }
@@ -156,7 +156,7 @@ macro_rules! doors {
                     for id in [base + 1, base + 2] {
                         if id == base + 2 {
                             for text in &texts {
-                                answer.swallow(say(pool, text).await);
+                                answer.swallow(&say(pool, text).await);
                             }
                         }
                         if insert(pool, id).await.is_ok() {

@@ -16,6 +16,9 @@ pub(super) trait Ground: Sized {
     async fn beside(&self) -> Vec<String>;
 }
 
+/// The one that everybody uses, or none.
+pub(super) struct Shared;
+
 impl Ground for postgres::Place {
     type Server = Server<sqlx::Postgres>;
 
@@ -45,11 +48,13 @@ impl Ground for postgres::Place {
 }
 
 impl Ground for mysql::Place {
-    type Server = ();
+    type Server = Shared;
 
-    async fn server() {}
+    async fn server() -> Shared {
+        Shared
+    }
 
-    async fn place((): &()) -> Self {
+    async fn place(_: &Shared) -> Self {
         Self::new().await
     }
 
@@ -78,11 +83,13 @@ impl Ground for mysql::Place {
 }
 
 impl Ground for sqlite::Place {
-    type Server = ();
+    type Server = Shared;
 
-    async fn server() {}
+    async fn server() -> Shared {
+        Shared
+    }
 
-    async fn place((): &()) -> Self {
+    async fn place(_: &Shared) -> Self {
         Self::new().await
     }
 

@@ -11,11 +11,13 @@ use futures_util::future::BoxFuture;
 use xtask::database::Database;
 
 use crate::cancel;
+use crate::panic;
+use crate::poison;
 use crate::report::Report;
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
-pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN];
+pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, panic::CAMPAIGN, poison::CAMPAIGN];
 
 /// One kind of fault, on the databases that can have it.
 pub(crate) struct Campaign {

@@ -13,6 +13,8 @@ extern crate steadfast_tests;
 mod arguments;
 mod campaign;
 mod cancel;
+mod panic;
+mod poison;
 mod report;
 mod settings;
 

@@ -77,4 +77,7 @@ macro_rules! campaigns {
 campaigns! {
     cancel on postgres mysql sqlite, catches lease_unproven on postgres, catches begin_not_owned on mysql,
         catches cancel_late on postgres;
+    panic on postgres mysql sqlite, catches lease_unproven on postgres, catches doom_ignored on sqlite;
+    poison on postgres mysql sqlite, catches lease_unproven on postgres, catches doom_ignored on postgres,
+        catches answer_taken on mysql;
 }

@@ -43,9 +43,9 @@ use crate::operation::Operation;
 ///
 /// **Left**, because it harms nobody or nobody can see it: on PostgreSQL what sqlx remembers of the types that a lease has
 /// looked up by name (do not use types that another `search_path` has put in place of others of that name), loaded
-/// libraries, the seed of `random()`, custom settings (`SET my.name`) as an empty text, and a prepared two-phase
-/// transaction; `LAST_INSERT_ID()`, `last_insert_rowid()` and their kind; on SQLite a preupdate hook, and a function or
-/// collation that took the place of another of that name.
+/// libraries, the seed of `random()`, and custom settings (`SET my.name`) as an empty text; there and on MariaDB a
+/// prepared two-phase transaction, which is the server's; `LAST_INSERT_ID()`, `last_insert_rowid()` and their kind; on
+/// SQLite a preupdate hook, and a function or collation that took the place of another of that name.
 ///
 /// # Cost
 /// Taking it: nothing on PostgreSQL, one round trip on MySQL and MariaDB. Giving it back: three on PostgreSQL, one more

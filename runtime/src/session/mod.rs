@@ -50,6 +50,10 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 /// | MySQL, MariaDB | `SET` of the session, of its next transaction and of variables (`@a := …`, `INTO @a`), `USE`, temporary tables, `PREPARE`, `GET_LOCK` | what procedures, functions, `EXECUTE` and a lent connection do | `SET STATEMENT … FOR`, `SET GLOBAL` |
 /// | SQLite | `PRAGMA` that sets something of the connection's, `ATTACH`, `DETACH`, temporary tables, views and triggers | what a lent connection was told | `PRAGMA` that asks, and those of the database itself |
 ///
+/// Left on each of them: which key was made last (`lastval()`, `LAST_INSERT_ID()`, `last_insert_rowid()`), and on
+/// `PostgreSQL` the libraries that were loaded. What a lent connection was told in a transaction on `PostgreSQL` is left
+/// only where that is committed, but for what the server keeps out of it (`PREPARE`, advisory locks).
+///
 /// What stands on a connection by right belongs into
 /// [`after_connect`](crate::PoolBuilder::after_connect); work that needs a connection for itself takes a
 /// [lease](crate::SessionPool::acquire), which is cleaned.

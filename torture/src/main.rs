@@ -8,6 +8,9 @@ extern crate steadfast_tests;
 mod arguments;
 mod campaign;
 mod cancel;
+mod child;
+mod commit;
+mod private;
 mod report;
 mod settings;
 
@@ -19,6 +22,9 @@ use steadfast::__private::plant;
 use arguments::Arguments;
 
 fn main() -> ExitCode {
+    if let Some(code) = child::played() {
+        return code;
+    }
     let arguments = Arguments::parse();
     let settings = match arguments.settings() {
         Ok(settings) => settings,

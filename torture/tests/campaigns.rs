@@ -76,4 +76,9 @@ macro_rules! campaigns {
 
 campaigns! {
     cancel on postgres mysql sqlite;
+    commit on postgres mysql sqlite,
+        catches unknown_retried on postgres,
+        catches unknown_retried on mysql,
+        catches answer_taken on postgres,
+        catches answer_taken on mysql;
 }

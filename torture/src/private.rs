@@ -1,0 +1,70 @@
+//! Servers of a campaign's own, to stop, to kill and to start again.
+
+use std::io;
+use std::sync::Arc;
+
+use sqlx::{MySql, Postgres};
+use tokio::task::spawn_blocking;
+use xtask::servers::{Kind, MariaDbKind, PostgresKind, Server};
+
+/// The kind of server that a driver talks to.
+pub(crate) trait Served: sqlx::Database {
+    type Kind: Kind;
+}
+
+impl Served for Postgres {
+    type Kind = PostgresKind;
+}
+
+impl Served for MySql {
+    type Kind = MariaDbKind;
+}
+
+/// A server that nobody else uses. What it does takes a while, and blocks no runtime.
+#[derive(Debug)]
+pub(crate) struct Private<DB: Served>(Arc<Server<DB::Kind>>);
+
+impl<DB: Served> Private<DB> {
+    pub(crate) async fn start(settings: &'static [(&'static str, &'static str)]) -> Self {
+        let start = move || {
+            // A kill of its processes loses nothing by that; only a power cut would.
+            let builder = Server::builder().fsync(false);
+            let set = |builder: xtask::servers::Builder<_>, &(name, value): &(&str, &str)| {
+                builder.setting(name, value)
+            };
+            settings.iter().fold(builder, set).start()
+        };
+        let server = spawn_blocking(start).await.expect("no panic");
+        Self(Arc::new(server.expect("a private server")))
+    }
+
+    /// As the superuser, without a password.
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+
+    /// `kill -9` of all of it, and a new start on the same data.
+    pub(crate) async fn kill_and_restart(&self) {
+        self.order(|server| server.kill().and_then(|()| server.restart()))
+            .await;
+    }
+
+    /// `kill -9` of one backend, by the number that PostgreSQL gives it.
+    pub(crate) async fn kill_process(&self, pid: i64) {
+        self.order(move |server| server.kill_process(process(pid)))
+            .await;
+    }
+
+    async fn order(
+        &self,
+        order: impl FnOnce(&Server<DB::Kind>) -> io::Result<()> + Send + 'static,
+    ) {
+        let server = Arc::clone(&self.0);
+        let obeyed = spawn_blocking(move || order(&server)).await;
+        obeyed.expect("no panic").expect("the server obeys");
+    }
+}
+
+fn process(pid: i64) -> u32 {
+    u32::try_from(pid).expect("a process id")
+}

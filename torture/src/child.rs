@@ -8,20 +8,23 @@ use std::process::{Command, ExitCode, Stdio};
 pub(crate) enum Part {
     /// It commits to a SQLite file, one transaction after the other, and says so.
     Commits,
+    /// It holds a lock of a SQLite file.
+    Holds,
 }
 
 const FLAG: &str = "--child";
 
 impl Part {
-    const ALL: [Self; 1] = [Self::Commits];
+    const ALL: [Self; 2] = [Self::Commits, Self::Holds];
 
     fn name(self) -> &'static str {
         match self {
             Self::Commits => "commits",
+            Self::Holds => "holds",
         }
     }
 
-    /// A process that plays this part on the database of a URL, and says on its standard output what it does.
+    /// A process that plays this part, and says on its standard output what it does.
     pub(crate) fn command(self, arguments: &[&str]) -> Command {
         let program = std::env::current_exe().expect("this program has a path");
         let mut command = Command::new(program);
@@ -46,6 +49,7 @@ impl Part {
         let runtime = runtime.expect("a runtime");
         match self {
             Self::Commits => runtime.block_on(crate::commit::commit(arguments)),
+            Self::Holds => runtime.block_on(crate::hang::hold(arguments)),
         }
     }
 }

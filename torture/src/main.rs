@@ -10,6 +10,7 @@ mod campaign;
 mod cancel;
 mod child;
 mod commit;
+mod hang;
 mod private;
 mod report;
 mod settings;

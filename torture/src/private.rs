@@ -45,14 +45,43 @@ impl<DB: Served> Private<DB> {
 
     /// `kill -9` of all of it, and a new start on the same data.
     pub(crate) async fn kill_and_restart(&self) {
-        self.order(|server| server.kill().and_then(|()| server.restart()))
-            .await;
+        self.kill().await;
+        self.restart().await;
+    }
+
+    /// `kill -9` of all of it.
+    pub(crate) async fn kill(&self) {
+        self.order(Server::kill).await;
+    }
+
+    /// It takes connections again when this answers.
+    pub(crate) async fn restart(&self) {
+        self.order(Server::restart).await;
+    }
+
+    /// Stops all of it where it stands.
+    pub(crate) async fn pause(&self) {
+        self.order(Server::pause).await;
+    }
+
+    /// Ends that, and what was done to single processes.
+    pub(crate) async fn resume(&self) {
+        self.order(Server::resume).await;
     }
 
     /// `kill -9` of one backend, by the number that PostgreSQL gives it.
     pub(crate) async fn kill_process(&self, pid: i64) {
         self.order(move |server| server.kill_process(process(pid)))
             .await;
+    }
+
+    /// Stops these backends where they stand.
+    pub(crate) async fn pause_processes(&self, pids: Vec<i64>) {
+        let pause = move |server: &Server<_>| {
+            let mut pids = pids.into_iter().map(process);
+            pids.try_for_each(|pid| server.pause_process(pid))
+        };
+        self.order(pause).await;
     }
 
     async fn order(

@@ -125,6 +125,7 @@ impl Kill {
                 _ => killed.took = Some(began.elapsed()),
             }
         }
+        child.wait().expect("it is ours");
         killed.in_commit = killed.began.len() > killed.committed.len();
         killed
     }

@@ -1,8 +1,7 @@
 //! Work that shows how often it was applied, and what its callers were told.
 
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use steadfast::{Backend, Category, Error, Outcome, RetryBudget, RetryPolicy, SessionPool};
@@ -178,7 +177,10 @@ pub(super) fn fresh() -> i64 {
 }
 
 each_server! {
-    use super::*;
+    use super::{Entries, Stall, Told, Way, fresh};
+    use std::sync::{Arc, Mutex};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use steadfast::Error;
 
     const ENTER: &str = "INSERT INTO entries (id) VALUES ($1)";
 
@@ -191,13 +193,13 @@ each_server! {
 
         async fn enter(&self, pool: &Pool, way: Way, stall: Option<&Stall<Db>>) -> Told {
             let id = fresh();
-            let (attempts, ended) = (AtomicU32::new(0), std::sync::Arc::new(Mutex::new(None)));
+            let (attempts, ended) = (AtomicU32::new(0), Arc::new(Mutex::new(None)));
             let answer = pool
                 .operation("torture::commit")
                 .retry(way.policy())
                 .run(async |session| {
                     attempts.fetch_add(1, Ordering::Relaxed);
-                    let ended = std::sync::Arc::clone(&ended);
+                    let ended = Arc::clone(&ended);
                     session.on_end(move |outcome| *ended.lock().expect("no panic") = Some(outcome));
                     sqlx::query(sql(ENTER)).bind(id).execute(&mut *session).await?;
                     if let Some(stall) = stall.filter(|_| session.attempt() == 1) {

@@ -154,9 +154,14 @@ mod postgres {
                         "SELECT pg_advisory_unlock_all()",
                     ],
                 ),
-                Moment::Durable => {
-                    Stall::new(direct, Some("SET LOCAL synchronous_commit = on"), nothing)
-                }
+                Moment::Durable => Stall::new(
+                    direct,
+                    Some("SET LOCAL synchronous_commit = on"),
+                    [
+                        "SELECT 1",
+                        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+                    ],
+                ),
             }
         }
 

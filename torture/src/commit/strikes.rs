@@ -174,15 +174,17 @@ each_server! {
                 self.strike(front, strike, &stall).await;
                 stall.end().await;
                 if moment == Moment::Answered && strike != Strike::Hang {
-                    // It is lost with the connection.
+                    // The answer is lost with the connection.
                     self.proxy.cut();
+                } else {
+                    // What is held in the proxy would keep the end of the connection from its client.
+                    self.proxy.resume();
                 }
-                // What is held in the proxy would keep the end of the connection from its client.
-                self.proxy.resume();
             };
             let (mut told, ()) = tokio::join!(self.place.enter(pool, way, Some(&stall)), strikes);
             quiet(pool).await;
-            self.place.has_open(0).await;
+            let is_over = timeout(PATIENCE / 2, self.place.has_open(0)).await;
+            assert!(is_over.is_ok(), "behind {incident} a transaction stays open");
             told.resolve(front, pool).await;
             let there = self.place.there(told.id).await;
             let expected = Expected {

@@ -1,0 +1,356 @@
+//! Servers that stop, are killed, or stand behind a hole in the network.
+
+use std::fmt;
+
+use crate::campaign::{Part, attacks};
+
+pub(super) const PARTS: &[Part] = attacks!(Postgres: postgres, MySql: mysql);
+
+/// What befalls a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Fault {
+    /// SIGSTOP of the backends that serve the calls. MariaDB has threads instead.
+    StopBackends,
+    /// `kill -9` of one of them, whereupon the server throws out all.
+    KillBackend,
+    StopServer,
+    KillServer,
+    /// A proxy that accepts and never answers.
+    BlackHole,
+}
+
+impl Fault {
+    /// Whether it says nothing to those who are connected.
+    fn is_silent(self) -> bool {
+        matches!(
+            self,
+            Self::StopBackends | Self::StopServer | Self::BlackHole
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::StopBackends => "backend stopped",
+            Self::KillBackend => "backend killed",
+            Self::StopServer => "server stopped",
+            Self::KillServer => "server killed",
+            Self::BlackHole => "black hole",
+        })
+    }
+}
+
+/// How often each phase meets each fault.
+const ROUNDS: u64 = 20;
+
+each_server! {
+    use super::{Fault, ROUNDS};
+    use crate::campaign::Front;
+    use crate::hang::incident::{COMMIT_TIMEOUT, DEADLINE, Incident, Run, Silence, fresh, millis};
+    use crate::hang::lag::Lag;
+    use crate::hang::phase::Phase;
+    use crate::private::Private;
+    use futures_util::StreamExt as _;
+    use futures_util::future::join_all;
+    use sqlx::pool::PoolConnection;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use steadfast::{Error, Outcome};
+    use tokio::time::{Instant, sleep, timeout};
+    use xtask::proxy::Proxy;
+
+    const FAULTS: &[Fault] = match NAME.as_bytes() {
+        b"postgres" => &[Fault::BlackHole, Fault::StopBackends, Fault::KillBackend, Fault::StopServer, Fault::KillServer],
+        _ => &[Fault::BlackHole, Fault::StopServer, Fault::KillServer],
+    };
+
+    /// Twenty gigabytes.
+    const MANY: &str = match NAME.as_bytes() {
+        b"postgres" => "SELECT repeat('x', 1000), generate_series(1, 20000000)",
+        _ => "SELECT repeat('x', 1000) FROM seq_1_to_20000000",
+    };
+
+    const ENTER: &str = "INSERT INTO entries (id) VALUES ($1)";
+
+    pub(super) async fn attack(front: Front) {
+        let mut chance = front.settings.chance(("hang", NAME));
+        // The hole needs no server of its own.
+        let private = chance.choice(&FAULTS[1..]).copied();
+        let faults: Vec<Fault> = if front.settings.short {
+            FAULTS.iter().copied().filter(|fault| *fault == Fault::BlackHole || Some(*fault) == private).collect()
+        } else {
+            FAULTS.to_vec()
+        };
+        let (rounds, expected) = match (front.settings.short, front.settings.is_limited()) {
+            (true, _) => (1, 1),
+            (false, true) => (ROUNDS, 1),
+            (false, false) => (ROUNDS, ROUNDS * faults.len() as u64),
+        };
+        for phase in Phase::ALL {
+            front.report.expect(phase.name(), expected);
+        }
+        let lag = Lag::default();
+        let lanes = join_all(faults.into_iter().map(|fault| {
+            let (front, lag) = (front.clone(), &lag);
+            async move {
+                let lane = async {
+                    let lane = Lane::start(&front, fault, lag).await;
+                    for round in 0..rounds {
+                        if front.is_over() {
+                            break;
+                        }
+                        lane.round(round).await;
+                    }
+                };
+                front.watch(lane).await;
+            }
+        }));
+        lag.beside(async { drop(lanes.await) }).await;
+    }
+
+    /// Pools, one for each phase, whose server meets the same fault again and again.
+    struct Lane<'f> {
+        front: &'f Front,
+        fault: Fault,
+        lag: &'f Lag,
+        server: Option<Private<Db>>,
+        proxy: Option<Proxy>,
+        place: Place,
+        url: String,
+        pools: Vec<Pool>,
+        /// Of plain sqlx, as the control.
+        plain: Option<Plain>,
+    }
+
+    impl<'f> Lane<'f> {
+        async fn start(front: &'f Front, fault: Fault, lag: &'f Lag) -> Self {
+            let (server, place) = if fault == Fault::BlackHole {
+                (None, Place::new().await)
+            } else {
+                let server = Private::start(&[]).await;
+                let place = Place::on(&server.url()).await;
+                (Some(server), place)
+            };
+            let table = "CREATE TABLE entries (id BIGINT NOT NULL)";
+            sqlx::raw_sql(table).execute(&place.plain).await.expect("a table");
+            let proxy = (fault == Fault::BlackHole).then(|| Proxy::before(&place.url).expect("a proxy"));
+            let url = proxy.as_ref().map_or_else(|| place.url.clone(), Proxy::url);
+            let pools = Phase::ALL.map(|phase| open(&url, phase)).to_vec();
+            let plain = proxy.is_some().then(|| {
+                let options = sqlx::pool::PoolOptions::<Db>::new().max_connections(1);
+                options.connect_lazy(&url).expect("a pool")
+            });
+            Self { front, fault, lag, server, proxy, place, url, pools, plain }
+        }
+
+        /// One call in each phase, all of which meet the fault at once.
+        async fn round(&self, round: u64) {
+            let held = match &self.plain {
+                Some(plain) => Some((plain, in_time(plain.acquire()).await.expect("nothing is wrong yet"))),
+                None => None,
+            };
+            let silence = Silence::new();
+            let mut calls = Vec::new();
+            for (phase, pool) in Phase::ALL.into_iter().zip(&self.pools) {
+                let run = Run::new(phase, round % 2 == 1);
+                let is_connecting = phase == Phase::Acquire && !run.is_second && self.fault != Fault::StopBackends;
+                let pool = if is_connecting { open(&self.url, phase) } else { pool.clone() };
+                // From here on its connection is there.
+                if !is_connecting && !self.is_served(&pool).await {
+                    return;
+                }
+                calls.push((run, pool));
+            }
+            let backends: Vec<i64> = join_all(calls.iter().filter(|(run, _)| run.phase != Phase::Acquire || self.fault == Fault::StopBackends)
+                .map(|(_, pool)| backend(pool))).await;
+            let arriving = calls.iter().filter(|(run, _)| !run.phase.comes_after()).count();
+            let strikes = async {
+                silence.all_arrived(arriving).await;
+                self.strike(&backends).await;
+                silence.falls();
+                if let Some((plain, held)) = held {
+                    self.control(plain, held).await;
+                }
+            };
+            let ran = join_all(calls.iter().map(|(run, pool)| meet(run.clone(), pool, &silence)));
+            let (incidents, ()) = tokio::join!(ran, strikes);
+            self.heal().await;
+            for (incident, (_, pool)) in incidents.iter().zip(&calls) {
+                if !self.is_served(pool).await {
+                    return;
+                }
+                self.note(incident);
+            }
+            self.place.has_open(0).await;
+            for incident in &incidents {
+                let there = self.place.count(&format!("entries WHERE id = {}", incident.run.id)).await;
+                incident.compare(self.front, self.fault, there);
+            }
+        }
+
+        fn note(&self, incident: &Incident) {
+            let Incident { run, answer, .. } = incident;
+            // Whoever is answered well has met nothing, unless it was by another connection.
+            if self.fault.is_silent() && run.phase != Phase::Acquire && matches!(answer, Some(Ok(()))) {
+                self.front.violation(format_args!("{} {}: answered, and by whom?", self.fault, run.phase));
+            }
+            self.front.report.count(run.phase.name(), 1);
+            incident.time(self.front, self.fault, self.lag);
+        }
+
+        async fn strike(&self, backends: &[i64]) {
+            match (self.fault, &self.server, &self.proxy) {
+                (Fault::BlackHole, _, Some(proxy)) => proxy.hold(),
+                (Fault::StopBackends, Some(server), _) => server.pause_processes(backends.to_vec()).await,
+                (Fault::KillBackend, Some(server), _) => server.kill_process(backends[0]).await,
+                (Fault::StopServer, Some(server), _) => server.pause().await,
+                (Fault::KillServer, Some(server), _) => server.kill().await,
+                (fault, server, proxy) => unreachable!("{fault}: {server:?} {proxy:?}"),
+            }
+        }
+
+        async fn heal(&self) {
+            match (self.fault, &self.server, &self.proxy) {
+                (Fault::BlackHole, _, Some(proxy)) => proxy.resume(),
+                (Fault::KillServer, Some(server), _) => server.restart().await,
+                (Fault::StopBackends | Fault::StopServer, Some(server), _) => server.resume().await,
+                // It comes back by itself.
+                _ => {}
+            }
+        }
+
+        /// Whether the pool serves its next user when the server does, and his work is there.
+        async fn is_served(&self, pool: &Pool) -> bool {
+            let (id, began) = (fresh(), Instant::now());
+            let served = async {
+                while let Err(error) = pool.session("torture::hang_next", async |session| enter(session, id).await).await {
+                    if error.outcome() == Outcome::Unknown {
+                        return Err(error);
+                    }
+                    sleep(Duration::from_millis(20)).await;
+                }
+                Ok(())
+            };
+            let served = timeout(PATIENCE / 2, served).await;
+            if !matches!(served, Ok(Ok(()))) {
+                self.front.violation(format_args!("{}: the pool does not recover with its server: {served:?}", self.fault));
+                return false;
+            }
+            self.front.report.greatest("ms until a pool recovers", millis(began.elapsed()));
+            let is_there = self.place.count(&format!("entries WHERE id = {id}")).await == 1;
+            if !is_there {
+                self.front.violation(format_args!("{}: the next user was told of a commit that is not there", self.fault));
+            }
+            is_there
+        }
+
+        /// What becomes of a slot of plain sqlx whose caller gives up.
+        async fn control(&self, plain: &Plain, mut held: PoolConnection<Db>) {
+            let is_answered = timeout(DEADLINE / 2, sqlx::query(WHICH).execute(&mut *held)).await.is_ok();
+            drop(held);
+            sleep(DEADLINE).await;
+            let is_held = plain.size() as usize > plain.num_idle();
+            self.front.report.count_plain("calls given up", u64::from(!is_answered));
+            self.front.report.count_plain("slots held a second later", u64::from(is_held));
+        }
+    }
+
+    /// A pool of one, which asks its connection whether it lives where that is attacked.
+    fn open(url: &str, phase: Phase) -> Pool {
+        let asked_after = if phase == Phase::Acquire { Duration::ZERO } else { Duration::from_hours(1) };
+        let builder = Pool::builder().primary(url).max_connections(1).ping_after(asked_after);
+        builder.acquire_timeout(DEADLINE).commit_timeout(COMMIT_TIMEOUT).connect_lazy().expect("a pool")
+    }
+
+    async fn backend(pool: &Pool) -> i64 {
+        sqlx::query_scalar(WHICH).fetch_one(pool).await.expect("the server answers")
+    }
+
+    async fn enter(session: &mut Session, id: i64) -> Result<(), Error> {
+        sqlx::query(sql(ENTER)).bind(id).execute(&mut *session).await?;
+        Ok(())
+    }
+
+    /// One call, until its slot is free again.
+    async fn meet(run: Run, pool: &Pool, silence: &Silence) -> Incident {
+        if run.phase.comes_after() {
+            silence.fallen().await;
+        }
+        let began = Instant::now();
+        let mut operation = pool.operation("torture::hang");
+        if run.is_limited() {
+            operation = operation.timeout(DEADLINE);
+        }
+        let call = operation.run(async |session| {
+            let ended = Arc::clone(&run.ended);
+            session.on_end(move |outcome| *ended.lock().expect("no panic") = Some(outcome));
+            work(session, &run, silence).await
+        });
+        let answer = if run.phase == Phase::Dropped {
+            tokio::select! {
+                answer = call => Some(answer),
+                _ = silence.fallen() => None,
+            }
+        } else {
+            Some(call.await)
+        };
+        let fallen = silence.fallen().await;
+        let due = run.due(began, fallen);
+        Incident::note(run, due, answer, pool).await
+    }
+
+    /// The body, up to where its server falls silent and beyond.
+    async fn work(session: &mut Session, run: &Run, silence: &Silence) -> Result<(), Error> {
+        enter(session, run.id).await?;
+        match run.phase {
+            Phase::Acquire | Phase::Begin => {}
+            // Under way when it happens, or sent after it.
+            Phase::Statement | Phase::Dropped if run.is_second => {
+                silence.arrive();
+                sqlx::query(SLOW).execute(&mut *session).await?;
+            }
+            Phase::Statement => {
+                silence.arrive();
+                silence.fallen().await;
+                sqlx::query(WHICH).execute(&mut *session).await?;
+            }
+            Phase::Dropped => {
+                silence.arrive();
+                std::future::pending::<()>().await;
+            }
+            Phase::Stream => {
+                let mut rows = sqlx::query(MANY).fetch(&mut *session);
+                rows.next().await.transpose()?;
+                silence.arrive();
+                silence.fallen().await;
+                while rows.next().await.transpose()?.is_some() {}
+            }
+            // Its savepoint is set then, or is about to be.
+            Phase::Nested => {
+                session.savepoint(async |session| {
+                    if run.is_second {
+                        enter(session, run.id).await?;
+                    }
+                    silence.arrive();
+                    silence.fallen().await;
+                    if !run.is_second {
+                        enter(session, run.id).await?;
+                    }
+                    sqlx::query(WHICH).execute(&mut *session).await?;
+                    Ok::<_, Error>(())
+                }).await?;
+            }
+            Phase::Commit => {
+                silence.arrive();
+                silence.fallen().await;
+            }
+            Phase::Rollback => {
+                silence.arrive();
+                silence.fallen().await;
+                return Err(transient());
+            }
+        }
+        Ok(())
+    }
+}

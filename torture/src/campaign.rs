@@ -77,12 +77,13 @@ impl Campaign {
 }
 
 impl Front {
-    /// Whether the time that the command line gives each database of a campaign is over.
+    /// Whether there is nothing more to be shown: the time that the command line gives each database of a campaign is
+    /// over, or enough was found.
     pub(crate) fn is_over(&self) -> bool {
         let share = u32::try_from(self.settings.databases.len()).unwrap_or(1);
-        self.settings
-            .seconds
-            .is_some_and(|seconds| self.began.elapsed() >= seconds / share)
+        let seconds = self.settings.seconds;
+        seconds.is_some_and(|seconds| self.began.elapsed() >= seconds / share)
+            || self.report.is_settled(self.settings.short)
     }
 
     pub(crate) fn violation(&self, what: impl fmt::Display) {

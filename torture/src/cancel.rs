@@ -1,4 +1,14 @@
-//! Drops calls after each of their polls.
+//! Drops calls after each of their polls, in every form, straight and through a proxy that passes a few bytes at a
+//! time, and looks at what is left: the work whole or not at all, no transaction, no slot, nothing that the next user
+//! of the connection would notice.
+
+mod calls;
+mod control;
+mod cut;
+mod form;
+mod told;
+
+use std::time::{Duration, Instant};
 
 use crate::campaign::{Campaign, attacks};
 
@@ -7,32 +17,243 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     databases: attacks!(Postgres: postgres, MySql: mysql, Sqlite: sqlite),
 };
 
-each_database! {
-    use crate::campaign::Front;
-    use steadfast::{Error, with_session};
+/// Points that are tried at once, each on a schema, database or file of its own.
+const LANES: usize = 8;
 
-    #[with_session]
-    async fn transfer(session: &mut Session) -> Result<(), Error> {
-        pay(&mut *session, 1, -1).await?;
-        pay(&mut *session, 2, 1).await?;
-        Ok(())
+/// When the slot is to be free.
+const PROMISED: Duration = Duration::from_secs(1);
+
+/// What is promised to take a second has this long. A machine that is busy with other things is late now and then, and
+/// byte by byte all takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long plain sqlx is waited for: what it holds it holds for good.
+const ENOUGH: Duration = Duration::from_millis(500);
+
+/// Room for the ids of one point's rows.
+const ROOM: i64 = 16;
+
+/// A line is at its end when a call has ended so often, one point after the other, ahead of being dropped: a poll may
+/// find several answers at once.
+const ENDED: usize = 2;
+
+/// Waits for a condition, as long as `PATIENCE`; says whether it came to hold.
+async fn holds<C: Future<Output = bool>>(mut condition: impl FnMut() -> C) -> bool {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if condition().await {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+each_database! {
+    use super::calls::calls;
+    use super::form::{Form, Line};
+    use super::told::Told;
+    use super::{ENDED, ENOUGH, LANES, PATIENCE, PROMISED, ROOM, holds};
+    use super::control::control;
+    use crate::campaign::Front;
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+    use futures_util::TryStreamExt as _;
+    use futures_util::future::join_all;
+    use steadfast::{Error, retry, with_session};
+    use xtask::proxy::Proxy;
+
+    calls!();
+    control!();
+
+    const HAS_WIRE: bool = !matches!(NAME.as_bytes(), b"sqlite");
+
+    /// The next user's write. It takes a while, so that what comes late for somebody else would hit it.
+    const NEXT: &str = match NAME.as_bytes() {
+        b"postgres" => "INSERT INTO notes (id, body) SELECT $1, $2 FROM pg_sleep(0.008)",
+        b"mysql" => "INSERT INTO notes (id, body) SELECT $1, CONCAT($2, SLEEP(0.008))",
+        _ => NOTE,
+    };
+
+    type Plan = Arc<Mutex<VecDeque<Line>>>;
 
     pub(crate) async fn attack(front: Front) {
-        front.report.expect("points", 3);
-        let place = Place::new().await;
-        let pool = place.pool(1).await;
-        for polls in 1.. {
-            let before = place.total().await;
-            let ended = drop_at_poll(transfer(&pool), polls).await;
-            quiet(&pool).await;
-            if place.total().await != before {
-                front.violation(format_args!("dropped at poll {polls}, a transfer was torn"));
+        let is_limited = front.settings.is_limited();
+        front.report.expect("points", match (is_limited, HAS_WIRE) {
+            (true, true) => 40,
+            (true, false) => 25,
+            (false, true) => 2_300,
+            (false, false) => 400,
+        });
+        let mut chance = front.settings.chance(("cancel", NAME));
+        let mut plan = if front.settings.short { Line::some(HAS_WIRE, &mut chance) } else { Line::all(HAS_WIRE) };
+        chance.shuffle(&mut plan);
+        // Without a wire there are so few polls that it is worth while to see each of them under other circumstances.
+        let rounds = if HAS_WIRE || front.settings.short { 1 } else { 6 };
+        let plan = VecDeque::from(plan.repeat(rounds));
+        let plan: Plan = Arc::new(Mutex::new(plan));
+        let lanes = (0..LANES).map(|_| {
+            let (front, plan) = (front.clone(), Arc::clone(&plan));
+            tokio::spawn(async move { front.watch(take(&front, &plan)).await })
+        });
+        join_all(lanes.collect::<Vec<_>>()).await;
+        if !front.settings.short {
+            control(&front).await;
+        }
+    }
+
+    /// Takes one line after the other.
+    async fn take(front: &Front, plan: &Plan) {
+        loop {
+            // A place that somebody has spoiled shows nothing more.
+            let mut lane = Lane::new(front).await;
+            let before = front.report.violations();
+            while front.report.violations() == before {
+                let Some(next) = plan.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
+                    return lane.recount().await;
+                };
+                lane.follow(next).await;
             }
-            if ended.is_some() || front.is_over() {
-                break;
+        }
+    }
+
+    /// The rows of one point.
+    async fn left(place: &Place, base: i64) -> Vec<i64> {
+        sqlx::query_scalar(sql("SELECT id FROM notes WHERE id >= $1 AND id < $2 ORDER BY id"))
+            .bind(base).bind(base + ROOM)
+            .fetch_all(&place.plain).await.unwrap()
+    }
+
+    struct Lane<'f> {
+        front: &'f Front,
+        place: Place,
+        proxy: Option<Proxy>,
+        /// What serves each call that needs no new connection, and whether it goes through the proxy.
+        kept: Option<(bool, Pool)>,
+        points: i64,
+        rows: usize,
+    }
+
+    impl<'f> Lane<'f> {
+        async fn new(front: &'f Front) -> Self {
+            let place = Place::new().await;
+            let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
+            Self { front, place, proxy, kept: None, points: 0, rows: 0 }
+        }
+
+        async fn follow(&mut self, line: Line) {
+            let mut ended = 0;
+            let before = self.front.report.violations();
+            for after in (line.first..).step_by(line.stride) {
+                let pool = self.pool(line).await;
+                if self.point(&pool, line, after).await {
+                    ended = 0;
+                } else {
+                    ended += 1;
+                }
+                if line.is_fresh {
+                    pool.close().await;
+                } else {
+                    self.kept = Some((line.trickle.is_some(), pool));
+                }
+                if ended == ENDED || self.front.is_over() || self.front.report.violations() > before {
+                    return;
+                }
             }
-            front.report.count("points", 1);
+        }
+
+        async fn pool(&mut self, line: Line) -> Pool {
+            let has_proxy = line.trickle.is_some();
+            if let Some((is_behind, pool)) = self.kept.take()
+                && is_behind == has_proxy
+                && !line.is_fresh
+            {
+                return pool;
+            }
+            let url = match &self.proxy {
+                Some(proxy) if has_proxy => proxy.url(),
+                _ => self.place.url.clone(),
+            };
+            Pool::builder().primary(url).max_connections(1).acquire_timeout(PATIENCE).connect().await.unwrap()
+        }
+
+        fn trickle(&self, bytes: usize) {
+            if let Some(proxy) = &self.proxy {
+                proxy.trickle(bytes);
+            }
+        }
+
+        /// Drops one call, and looks at what is left. `false` if it had ended before.
+        async fn point(&mut self, pool: &Pool, line: Line, after: usize) -> bool {
+            let base = self.points * ROOM;
+            self.points += 1;
+            let told = Told::default();
+            let before = self.front.report.violations();
+            self.trickle(line.trickle.unwrap_or(0));
+            let ended = line.cut.apply(run(pool.clone(), line.form, base, told.clone()), after).await;
+            // At once: whoever is next waits for the connection already.
+            let next = base + ROOM - 1;
+            let dropped = Instant::now();
+            let write = sqlx::query(sql(NEXT)).bind(next).bind(next.to_string());
+            let written = tokio::time::timeout(PATIENCE, write.execute(pool)).await;
+            self.front.report.count("next users served after a second", (dropped.elapsed() > PROMISED).into());
+            self.trickle(0);
+            let complain = |what: String| {
+                self.front.violation(format_args!("{line} after {after}: {what}"));
+            };
+            let is_free = holds(|| async { pool.stats().in_use == 0 && pool.sessions().is_empty() }).await;
+            if !is_free {
+                complain(format!("the slot is not free after {PATIENCE:?}: {:?} {:?}", pool.stats(), pool.sessions()));
+            }
+            let left = left(&self.place, base).await;
+            let rows = line.form.rows();
+            self.rows += left.len();
+            let (own, others): (Vec<i64>, Vec<i64>) = left.into_iter().partition(|id| *id != next);
+            match written {
+                Ok(Ok(_)) if others.is_empty() => {
+                    complain("the next user's write was acknowledged, and is lost".to_owned());
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => complain(format!("the next user's write was refused: {error}")),
+                Err(_) => complain(format!("the next user's write was not answered within {PATIENCE:?}")),
+            }
+            let is_prefix = own.iter().copied().eq((base + 1..).take(own.len()));
+            let may_be = own.is_empty() || own.len() == rows || line.form.may_leave_a_part();
+            if !is_prefix || !may_be {
+                complain(format!("{} of {rows} rows are there", own.len()));
+            }
+            if line.form == Form::Hooks && let Some(lie) = told.lie(own.len(), rows) {
+                complain(lie);
+            }
+            // What has gone wrong already need not be waited for.
+            if self.front.report.violations() == before
+                && !holds(|| async { self.place.open_transactions().await == 0 }).await
+            {
+                complain(format!("a transaction is open after {PATIENCE:?}"));
+            }
+            let Some(answer) = ended else {
+                self.front.report.count("points", 1);
+                let whole = own.len() == rows;
+                self.front.report.count(if whole { "whole" } else { "undone" }, 1);
+                return true;
+            };
+            if let Err(error) = &answer {
+                complain(format!("nothing disturbed it, and it answered {error}"));
+            } else if own.len() != rows {
+                complain(format!("it answered Ok, and {} of {rows} rows are there", own.len()));
+            }
+            false
+        }
+
+        /// What was undone stays undone, and what was there stays.
+        async fn recount(&self) {
+            let rows = usize::try_from(self.place.count("notes").await).unwrap();
+            if rows != self.rows {
+                self.front.violation(format_args!("{rows} rows are there in the end, and were {} at first", self.rows));
+            }
         }
     }
 }

@@ -75,7 +75,8 @@ macro_rules! campaigns {
 }
 
 campaigns! {
-    cancel on postgres mysql sqlite;
+    cancel on postgres mysql sqlite, catches lease_unproven on postgres, catches begin_not_owned on mysql,
+        catches cancel_late on postgres;
     commit on postgres mysql sqlite,
         catches unknown_retried on postgres mysql,
         catches answer_taken on postgres mysql;

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use sqlx::{MySql, Postgres};
+use sqlx::{Connection as _, MySql, Postgres};
+use steadfast_tests::support::eventually;
 use tokio::task::spawn_blocking;
 use xtask::servers::{Kind, MariaDbKind, PostgresKind, Server};
 
@@ -82,6 +83,13 @@ impl<DB: Served> Private<DB> {
             pids.try_for_each(|pid| server.pause_process(pid))
         };
         self.order(pause).await;
+    }
+
+    /// Waits until it takes connections. Whoever was connected when it threw out its clients is not any more.
+    pub(crate) async fn comes_back(&self) {
+        let url = self.url();
+        let is_back = || async { DB::Connection::connect(&url).await.is_ok() };
+        eventually("the server takes connections", is_back).await;
     }
 
     async fn order(

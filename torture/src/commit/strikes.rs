@@ -201,6 +201,8 @@ each_server! {
                 Strike::Backend => {
                     front.report.count("kills in COMMIT", 1);
                     self.server.kill_process(stall.backend()).await;
+                    eventually("the server throws out its clients", || async { stall.begin().await.is_err() }).await;
+                    self.server.comes_back().await;
                 }
                 Strike::Terminate => {
                     front.report.count("connections ended in COMMIT", 1);

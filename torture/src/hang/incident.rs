@@ -1,7 +1,8 @@
 //! One call whose server falls silent: when it was back, and what it was told.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use steadfast::{Error, Outcome, SessionPool};
@@ -48,7 +49,10 @@ impl Silence {
     }
 
     /// A call has come to its phase.
-    pub(super) fn arrive(&self) {
+    pub(super) fn arrive(&self, run: &Run) {
+        if self.fallen.borrow().is_none() {
+            run.seen.arrived.store(true, Ordering::Relaxed);
+        }
         self.arrived.add_permits(1);
     }
 
@@ -81,7 +85,22 @@ pub(super) struct Run {
     pub(super) is_second: bool,
     /// Of the rows that it writes.
     pub(super) id: i64,
-    pub(super) ended: Arc<Mutex<Option<Outcome>>>,
+    pub(super) seen: Arc<Seen>,
+}
+
+/// What is seen of a call while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// It has come to its phase in time.
+    arrived: AtomicBool,
+    /// What its `on_end` was told.
+    ended: OnceLock<Outcome>,
+}
+
+impl Seen {
+    pub(super) fn ends(&self, outcome: Outcome) {
+        self.ended.set(outcome).expect("a session ends once");
+    }
 }
 
 impl Run {
@@ -90,8 +109,13 @@ impl Run {
             phase,
             is_second,
             id: fresh(),
-            ended: Arc::default(),
+            seen: Arc::default(),
         }
+    }
+
+    /// Whether the server was silent in this phase, and not in another.
+    pub(super) fn has_met(&self) -> bool {
+        self.phase.comes_after() || self.seen.arrived.load(Ordering::Relaxed)
     }
 
     /// How many rows are there where all is.
@@ -123,8 +147,6 @@ impl Run {
 
 /// An id that no other call of this process has.
 pub(super) fn fresh() -> i64 {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
     static NEXT: AtomicI64 = AtomicI64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -202,6 +224,14 @@ impl Incident {
         }
     }
 
+    /// The outcome that its caller knows.
+    pub(super) fn told(&self) -> Option<Outcome> {
+        self.answer.as_ref().map(|answer| match answer {
+            Ok(()) => Outcome::Committed,
+            Err(error) => error.outcome(),
+        })
+    }
+
     /// Whether what was told is true: of its rows so many are there.
     pub(super) fn compare(&self, front: &Front, what: impl fmt::Display, there: i64) {
         let whole = self.run.whole();
@@ -210,15 +240,7 @@ impl Incident {
             Outcome::NotSent | Outcome::RolledBack => there == 0,
             _ => there == 0 || there == whole,
         };
-        let told = self.answer.as_ref().map(|answer| match answer {
-            Ok(()) => Outcome::Committed,
-            Err(error) => error.outcome(),
-        });
-        let ended = *self
-            .run
-            .ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let (told, ended) = (self.told(), self.run.seen.ended.get().copied());
         if !(there == 0 || there == whole) || ![told, ended].into_iter().flatten().all(is_true) {
             front.violation(format_args!(
                 "{what} {}: {there} rows of {whole} are there, told {told:?}, on_end {ended:?}: {self:?}",

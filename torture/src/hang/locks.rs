@@ -1,27 +1,22 @@
 //! SQLite has no server to fall silent: here another process holds the lock.
 
-use std::fmt;
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::Child;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
 use steadfast::{Error, SqliteSession, SqliteSessionPool};
 use steadfast_tests::support::{PATIENCE, transient};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use xtask::database::Database;
 
 use super::incident::{COMMIT_TIMEOUT, DEADLINE, Incident, LADDER, Run, fresh, millis};
 use super::lag::Lag;
+use super::lock::Lock;
 use super::phase::Phase;
 use crate::campaign::{self, Front};
-use crate::child::Part;
 
 pub(super) const PART: campaign::Part = (Database::Sqlite, |front| Box::pin(attack(front)));
 
@@ -31,59 +26,6 @@ const ROUNDS: u64 = 20;
 const GONE: Duration = Duration::from_millis(250);
 
 const ENTER: &str = "INSERT INTO entries VALUES ($1)";
-
-/// What the other process holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lock {
-    /// The one that writers need.
-    Write,
-    /// What keeps a writer from committing where there is no WAL.
-    Read,
-    /// All: without WAL nobody else may even read.
-    Exclusive,
-}
-
-impl Lock {
-    const ALL: [Self; 3] = [Self::Write, Self::Read, Self::Exclusive];
-
-    /// The one that a call meets in this phase. A rollback needs none, and is to be as quick as ever.
-    fn of(phase: Phase) -> Self {
-        match phase {
-            Phase::Acquire => Self::Exclusive,
-            Phase::Commit | Phase::Rollback => Self::Read,
-            _ => Self::Write,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Write => "write",
-            Self::Read => "read",
-            Self::Exclusive => "exclusive",
-        }
-    }
-
-    fn journal(self) -> &'static str {
-        match self {
-            Self::Write => "wal",
-            Self::Read | Self::Exclusive => "delete",
-        }
-    }
-
-    fn taken(self) -> &'static str {
-        match self {
-            Self::Write => "BEGIN IMMEDIATE",
-            Self::Read => "BEGIN; SELECT count(*) FROM entries",
-            Self::Exclusive => "BEGIN EXCLUSIVE",
-        }
-    }
-}
-
-impl fmt::Display for Lock {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} lock held", self.name())
-    }
-}
 
 async fn attack(front: Front) {
     let (rounds, expected) = match (front.settings.short, front.settings.is_limited()) {
@@ -123,7 +65,7 @@ impl<'f> File<'f> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("entries.db");
         let made = sqlx::raw_sql("CREATE TABLE entries (id BIGINT NOT NULL)");
-        let mut direct = connect(&path, Lock::of(phase)).await;
+        let mut direct = Lock::of(phase).connect(&path).await;
         made.execute(&mut direct).await.expect("a table");
         let pool = open(&path, Lock::of(phase));
         Self {
@@ -147,7 +89,7 @@ impl<'f> File<'f> {
             }
             self.pool.clone()
         };
-        let mut holder = self.hold(lock).await;
+        let mut holder = lock.held(&self.path).await;
         let incident = meet(run, &pool).await;
         // It goes by itself, or is killed.
         if incident.run.is_second {
@@ -171,23 +113,6 @@ impl<'f> File<'f> {
         self.front.report.count(self.phase.name(), 1);
         incident.time(self.front, lock, self.lag);
         incident.compare(self.front, lock, self.there(incident.run.id).await);
-    }
-
-    /// A process that holds a lock now.
-    async fn hold(&self, lock: Lock) -> Child {
-        let path = self.path.display().to_string();
-        let start = move || {
-            let mut holder = Part::Holds
-                .command(&[&path, lock.name()])
-                .spawn()
-                .expect("a child");
-            let mut said = String::new();
-            let pipe = holder.stdout.take().expect("a pipe");
-            BufReader::new(pipe).read_line(&mut said).expect("a line");
-            assert_eq!(said.trim(), HELD, "it has the lock");
-            holder
-        };
-        spawn_blocking(start).await.expect("no panic")
     }
 
     /// Whether the pool serves its next user once nobody holds anything.
@@ -217,7 +142,7 @@ impl<'f> File<'f> {
     }
 
     async fn there(&self, id: i64) -> i64 {
-        let mut direct = connect(&self.path, Lock::of(self.phase)).await;
+        let mut direct = Lock::of(self.phase).connect(&self.path).await;
         let count = sqlx::query_scalar("SELECT count(*) FROM entries WHERE id = $1").bind(id);
         count.fetch_one(&mut direct).await.expect("an answer")
     }
@@ -237,8 +162,8 @@ async fn meet(run: Run, pool: &SqliteSessionPool) -> Incident {
         operation = operation.autocommit();
     }
     let call = operation.run(async |session| {
-        let ended = Arc::clone(&run.ended);
-        session.on_end(move |outcome| *ended.lock().expect("no panic") = Some(outcome));
+        let seen = Arc::clone(&run.seen);
+        session.on_end(move |outcome| seen.ends(outcome));
         work(session, &run).await
     });
     let (answer, due) = match run.phase {
@@ -277,38 +202,12 @@ async fn enter(session: &mut SqliteSession, id: i64) -> Result<(), Error> {
     Ok(())
 }
 
-fn options(path: &std::path::Path, lock: Lock) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::new().filename(path);
-    let options = options.journal_mode(lock.journal().parse().expect("a journal"));
-    options.create_if_missing(true).busy_timeout(PATIENCE)
-}
-
-async fn connect(path: &std::path::Path, lock: Lock) -> sqlx::SqliteConnection {
-    options(path, lock).connect().await.expect("the file opens")
-}
-
-fn open(path: &std::path::Path, lock: Lock) -> SqliteSessionPool {
+fn open(path: &Path, lock: Lock) -> SqliteSessionPool {
     let builder = SqliteSessionPool::builder()
-        .primary_with(options(path, lock))
+        .primary_with(lock.options(path))
         .max_connections(1);
     let builder = builder
         .acquire_timeout(DEADLINE)
         .commit_timeout(COMMIT_TIMEOUT);
     builder.connect_lazy().expect("a pool")
-}
-
-const HELD: &str = "held";
-
-/// What the child does: it takes the lock, and holds it until it ends.
-pub(crate) async fn hold(arguments: &[String]) {
-    let [path, name] = arguments else {
-        panic!("a file and a lock: {arguments:?}")
-    };
-    let lock = Lock::ALL.into_iter().find(|lock| lock.name() == name);
-    let lock = lock.expect("a lock");
-    let mut connection = connect(std::path::Path::new(path), lock).await;
-    let taken = sqlx::raw_sql(lock.taken()).execute(&mut connection).await;
-    taken.expect("nobody else holds it");
-    println!("{HELD}");
-    sleep(Duration::MAX).await;
 }

@@ -1,14 +1,17 @@
 //! Servers that fall silent: whoever waits is back in time, and so is what he holds.
 
+mod calls;
+mod fault;
 mod incident;
 mod lag;
+mod lock;
 mod locks;
 mod phase;
 mod servers;
 
 use crate::campaign::Campaign;
 
-pub(crate) use locks::hold;
+pub(crate) use lock::hold;
 
 pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "hang",

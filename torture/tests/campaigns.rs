@@ -77,9 +77,6 @@ macro_rules! campaigns {
 campaigns! {
     cancel on postgres mysql sqlite, catches lease_unproven on postgres, catches begin_not_owned on mysql,
         catches cancel_late on postgres;
-    commit on postgres mysql sqlite,
-        catches unknown_retried on postgres mysql,
-        catches answer_taken on postgres mysql;
-    hang on postgres mysql sqlite,
-        catches lease_unproven on postgres mysql sqlite;
+    commit on postgres mysql sqlite, catches unknown_retried on mysql, catches answer_taken on postgres mysql;
+    hang on postgres mysql sqlite, catches lease_unproven on mysql sqlite;
 }

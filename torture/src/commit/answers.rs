@@ -25,8 +25,11 @@ each_server! {
     pub(super) async fn attack(front: Front) {
         let front = &front;
         let turns = if front.settings.short { TURNS_IN_SHORT } else { TURNS };
-        front.report.expect("answers lost", if front.settings.is_limited() { 4 } else { LANES * turns });
-        front.report.expect("questions cut", if front.settings.is_limited() { 1 } else { LANES * turns / 3 });
+        let all = LANES * turns;
+        let (lost, applied, cut) = if front.settings.is_limited() { (4, 1, 1) } else { (all, all / 2, all / 3) };
+        front.report.expect("answers lost", lost);
+        front.report.expect("of them applied", applied);
+        front.report.expect("questions cut", cut);
         let place = Place::new().await;
         place.set_up().await;
         join_all((0..LANES).map(|lane| lose_in_lane(front, &place, lane, turns))).await;
@@ -62,10 +65,11 @@ each_server! {
             let expected = 1 + u64::from(question.is_some());
             let fired = proxy.fired() - before;
             assert!(fired == expected && proxy.disarm() == 0, "{fired} of {expected} faults have struck: {told:?}");
-            front.report.count("answers lost", 1);
-            front.report.count("questions cut", u64::from(question.is_some()));
             told.resolve(front, &pool).await;
             let there = place.there(told.id).await;
+            front.report.count("answers lost", 1);
+            front.report.count("of them applied", u64::from(told.attempts == 1 && there == 1));
+            front.report.count("questions cut", u64::from(question.is_some()));
             let expected = Expected { is_applied: Some(is_applied), may_answer: false };
             told.judge(front, format_args!("{loss:?} at COMMIT, {question:?} at the question"), there, expected);
             assert_quiet(&pool);

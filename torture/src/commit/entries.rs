@@ -118,9 +118,6 @@ impl Told {
         there: i64,
         expected: Expected,
     ) {
-        if there == 1 && self.attempts == 1 {
-            front.report.count("applied", 1);
-        }
         match (&self.answer, self.way) {
             (Err(_), Way::Blind) => front.report.count("unknown", 1),
             (_, Way::Blind) => {}

@@ -2,7 +2,9 @@
 
 use steadfast::{Backend, Error, SessionPool};
 
-use super::incident::{Incident, Run, Silence};
+use super::incident::Incident;
+use super::run::Run;
+use super::silence::Silence;
 
 /// A place whose calls can be met in every phase.
 pub(super) trait Calls<DB: Backend> {
@@ -24,7 +26,9 @@ pub(super) trait Calls<DB: Backend> {
 
 each_server! {
     use super::Calls;
-    use crate::hang::incident::{DEADLINE, Incident, Run, Silence};
+    use crate::hang::incident::Incident;
+    use crate::hang::run::{DEADLINE, Run};
+    use crate::hang::silence::Silence;
     use crate::hang::phase::Phase;
     use futures_util::StreamExt as _;
     use std::sync::Arc;

@@ -12,10 +12,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use xtask::database::Database;
 
-use super::incident::{COMMIT_TIMEOUT, DEADLINE, Incident, LADDER, Run, fresh, millis};
+use super::incident::{Incident, millis};
 use super::lag::Lag;
 use super::lock::Lock;
 use super::phase::Phase;
+use super::run::{COMMIT_TIMEOUT, DEADLINE, LADDER, Run, fresh};
 use crate::campaign::{self, Front};
 
 pub(super) const PART: campaign::Part = (Database::Sqlite, |front| Box::pin(attack(front)));

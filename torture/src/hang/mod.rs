@@ -7,7 +7,9 @@ mod lag;
 mod lock;
 mod locks;
 mod phase;
+mod run;
 mod servers;
+mod silence;
 
 use crate::campaign::Campaign;
 

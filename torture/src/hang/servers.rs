@@ -14,7 +14,9 @@ each_server! {
     use crate::hang::calls::Calls as _;
     use crate::hang::fault::Fault;
     use crate::campaign::Front;
-    use crate::hang::incident::{COMMIT_TIMEOUT, DEADLINE, Incident, Run, Silence, fresh, millis};
+    use crate::hang::incident::{Incident, millis};
+    use crate::hang::run::{COMMIT_TIMEOUT, DEADLINE, Run, fresh};
+    use crate::hang::silence::Silence;
     use crate::hang::lag::Lag;
     use crate::hang::phase::Phase;
     use crate::private::Private;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{Connection as _, MySql, Postgres};
 use steadfast_tests::support::eventually;
@@ -76,6 +77,20 @@ impl<DB: Served> Private<DB> {
             .await;
     }
 
+    /// The same with several, which are gone when this answers: until it has seen that one has died, PostgreSQL lets the
+    /// others go on.
+    pub(crate) async fn kill_processes(&self, pids: Vec<i64>) {
+        self.order(move |server| {
+            for pid in pids.into_iter().map(process) {
+                while server.kill_process(pid).is_ok() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+
     /// Stops these backends where they stand.
     pub(crate) async fn pause_processes(&self, pids: Vec<i64>) {
         let pause = move |server: &Server<_>| {
@@ -90,6 +105,11 @@ impl<DB: Served> Private<DB> {
         let url = self.url();
         let is_back = || async { DB::Connection::connect(&url).await.is_ok() };
         eventually("the server takes connections", is_back).await;
+    }
+
+    /// Ends it, which may take a while too.
+    pub(crate) async fn end(self) {
+        spawn_blocking(move || drop(self)).await.expect("no panic");
     }
 
     async fn order(

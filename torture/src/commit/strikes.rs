@@ -140,6 +140,7 @@ each_server! {
             }
             ground.meet(&front, incident).await;
         }
+        ground.server.end().await;
     }
 
     impl Ground {

@@ -7,8 +7,8 @@ use std::fmt;
 pub(super) enum Fault {
     /// SIGSTOP of the backends that serve the calls. MariaDB has threads instead.
     StopBackends,
-    /// `kill -9` of one of them, whereupon the server throws out all.
-    KillBackend,
+    /// `kill -9` of these, whereupon the server throws out all others too.
+    KillBackends,
     StopServer,
     KillServer,
     /// A proxy that accepts and never answers.
@@ -29,7 +29,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::StopBackends => "backend stopped",
-            Self::KillBackend => "backend killed",
+            Self::KillBackends => "backend killed",
             Self::StopServer => "server stopped",
             Self::KillServer => "server killed",
             Self::BlackHole => "black hole",

@@ -61,37 +61,34 @@ impl Incident {
 
     /// Whether it was in time.
     pub(super) fn time(&self, front: &Front, what: impl fmt::Display, lag: &Lag) {
-        let phase = self.run.phase;
-        let slack = TICKS
-            + lag.since(self.due - SLOT) * WAKINGS
-            + if front.settings.short {
-                BUSY
-            } else {
-                Duration::ZERO
-            };
-        front
-            .report
-            .greatest("ms of lag", millis(lag.since(self.due - SLOT)));
-        let late = self.back.saturating_duration_since(self.due);
-        if self.answer.is_some() {
-            front.report.greatest("ms behind a deadline", millis(late));
-            if late > BACK + slack {
-                front.violation(format_args!(
-                    "{what} {phase}: the caller is back {late:?} after its deadline: {self:?}"
-                ));
-            }
-        }
+        let (phase, report) = (self.run.phase, &front.report);
         let Some(freed) = self.freed else {
             front.violation(format_args!("{what} {phase}: the slot never comes back"));
             return;
         };
+        let lag = lag.between(self.due - SLOT, self.back.max(freed));
+        let busy = if front.settings.short {
+            BUSY
+        } else {
+            Duration::ZERO
+        };
+        let slack = TICKS + lag * WAKINGS + busy;
+        let late = self.back.saturating_duration_since(self.due);
         let held = freed.saturating_duration_since(self.due);
-        front
-            .report
-            .greatest("ms until a slot is free", millis(held));
+        report.greatest("ms of lag", millis(lag));
+        report.greatest("ms until a slot is free", millis(held));
         if held > SLOT + slack {
             front.violation(format_args!(
-                "{what} {phase}: the slot is free after {held:?}: {self:?}"
+                "{what} {phase}: the slot is free after {held:?}, the lag {lag:?}: {self:?}"
+            ));
+        }
+        if self.answer.is_none() {
+            return;
+        }
+        report.greatest("ms behind a deadline", millis(late));
+        if late > BACK + slack {
+            front.violation(format_args!(
+                "{what} {phase}: the caller is back {late:?} after its deadline, the lag {lag:?}: {self:?}"
             ));
         }
     }

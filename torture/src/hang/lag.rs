@@ -42,10 +42,12 @@ impl Lag {
         }
     }
 
-    /// The longest since then.
-    pub(super) fn since(&self, then: Instant) -> Duration {
+    /// The longest of those who woke between these.
+    pub(super) fn between(&self, then: Instant, until: Instant) -> Duration {
         let naps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = naps.iter().rev().take_while(|(woken, _)| *woken >= then);
-        over.map(|(_, lag)| *lag).max().unwrap_or_default()
+        let meanwhile = naps
+            .iter()
+            .filter(|(woken, _)| (then..=until + NAP).contains(woken));
+        meanwhile.map(|(_, lag)| *lag).max().unwrap_or_default()
     }
 }

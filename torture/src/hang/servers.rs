@@ -5,9 +5,9 @@ use crate::campaign::{Part, attacks};
 pub(super) const PARTS: &[Part] = attacks!(Postgres: postgres, MySql: mysql);
 
 /// How often each phase meets each fault.
-const ENOUGH: u64 = 20;
+const ENOUGH: usize = 20;
 /// A busy machine may keep a call from its phase.
-const ROUNDS: u64 = 22;
+const ROUNDS: usize = 22;
 
 each_server! {
     use super::{ENOUGH, ROUNDS};
@@ -28,7 +28,7 @@ each_server! {
     use xtask::proxy::Proxy;
 
     const FAULTS: &[Fault] = match NAME.as_bytes() {
-        b"postgres" => &[Fault::BlackHole, Fault::StopBackends, Fault::KillBackend, Fault::StopServer, Fault::KillServer],
+        b"postgres" => &[Fault::BlackHole, Fault::StopBackends, Fault::KillBackends, Fault::StopServer, Fault::KillServer],
         _ => &[Fault::BlackHole, Fault::StopServer, Fault::KillServer],
     };
 
@@ -44,7 +44,7 @@ each_server! {
         let (rounds, expected) = match (front.settings.short, front.settings.is_limited()) {
             (true, _) => (1, 1),
             (false, true) => (ROUNDS, 1),
-            (false, false) => (ROUNDS, ENOUGH * faults.len() as u64),
+            (false, false) => (ROUNDS, (ENOUGH * faults.len()) as u64),
         };
         for phase in Phase::ALL {
             front.report.expect(phase.name(), expected);
@@ -61,6 +61,7 @@ each_server! {
                         }
                         lane.round(round).await;
                     }
+                    lane.end().await;
                 };
                 front.watch(lane).await;
             }
@@ -103,8 +104,14 @@ each_server! {
             Self { front, fault, lag, server, proxy, place, url, pools, plain }
         }
 
+        async fn end(self) {
+            if let Some(server) = self.server {
+                server.end().await;
+            }
+        }
+
         /// One call in each phase, all of which meet the fault at once.
-        async fn round(&self, round: u64) {
+        async fn round(&self, round: usize) {
             let held = match &self.plain {
                 Some(plain) => Some((plain, in_time(plain.acquire()).await.expect("nothing is wrong yet"))),
                 None => None,
@@ -121,8 +128,8 @@ each_server! {
                 }
                 calls.push((run, pool));
             }
-            let backends: Vec<i64> = join_all(calls.iter().filter(|(run, _)| run.phase != Phase::Acquire || self.fault == Fault::StopBackends)
-                .map(|(_, pool)| backend(pool))).await;
+            let connected = calls.iter().filter(|(run, _)| run.phase != Phase::Acquire || self.fault == Fault::StopBackends);
+            let backends: Vec<i64> = join_all(connected.map(|(_, pool)| backend(pool))).await;
             let arriving = calls.iter().filter(|(run, _)| !run.phase.comes_after()).count();
             let strikes = async {
                 silence.all_arrived(arriving).await;
@@ -166,7 +173,7 @@ each_server! {
             match (self.fault, &self.server, &self.proxy) {
                 (Fault::BlackHole, _, Some(proxy)) => proxy.hold(),
                 (Fault::StopBackends, Some(server), _) => server.pause_processes(backends.to_vec()).await,
-                (Fault::KillBackend, Some(server), _) => server.kill_process(backends[0]).await,
+                (Fault::KillBackends, Some(server), _) => server.kill_processes(backends.to_vec()).await,
                 (Fault::StopServer, Some(server), _) => server.pause().await,
                 (Fault::KillServer, Some(server), _) => server.kill().await,
                 (fault, server, proxy) => unreachable!("{fault}: {server:?} {proxy:?}"),
@@ -179,7 +186,7 @@ each_server! {
                 (Fault::KillServer, Some(server), _) => server.restart().await,
                 (Fault::StopBackends | Fault::StopServer, Some(server), _) => server.resume().await,
                 // Everybody has been thrown out, and it recovers by itself.
-                (Fault::KillBackend, Some(server), _) => server.comes_back().await,
+                (Fault::KillBackends, Some(server), _) => server.comes_back().await,
                 (fault, server, proxy) => unreachable!("{fault}: {server:?} {proxy:?}"),
             }
         }

@@ -215,7 +215,8 @@ mod mysql {
         }
 
         async fn is_stalled(&self, backend: i64) -> bool {
-            let waiting = "SELECT count(*) > 0 FROM information_schema.processlist WHERE id = ?
+            // The question to the ledger may follow on the same connection, and wait as well.
+            let waiting = "SELECT count(*) > 0 FROM information_schema.processlist WHERE id = ? AND info LIKE 'COMMIT%'
                 AND state IN ('Waiting for backup lock', 'Waiting for semi-sync ACK from slave')";
             let waiting = sqlx::query_scalar(waiting).bind(backend);
             waiting.fetch_one(&self.plain).await.expect("an answer")

@@ -85,8 +85,9 @@ pub(super) trait Stalls<DB: Database> {
 
     fn stall(&self, moment: Moment) -> impl Future<Output = Stall<DB>> + Send;
 
-    /// Whether the COMMIT of a connection stands there.
-    fn is_stalled(&self, backend: i64) -> impl Future<Output = bool> + Send;
+    /// The COMMIT of a connection that stands there, by a number of its own: the question to the ledger may follow on the
+    /// same connection, and wait as well.
+    fn stalled(&self, backend: i64) -> impl Future<Output = Option<i64>> + Send;
 
     /// Ends a connection as an administrator does.
     fn terminate(&self, backend: i64) -> impl Future<Output = ()> + Send;
@@ -165,11 +166,12 @@ mod postgres {
             }
         }
 
-        async fn is_stalled(&self, backend: i64) -> bool {
-            let waiting = "SELECT count(*) > 0 FROM pg_stat_activity
+        async fn stalled(&self, backend: i64) -> Option<i64> {
+            let waiting = "SELECT pid::bigint FROM pg_stat_activity
                 WHERE pid = $1::int AND wait_event IN ('advisory', 'SyncRep')";
             let waiting = sqlx::query_scalar(waiting).bind(backend);
-            waiting.fetch_one(&self.plain).await.expect("an answer")
+            let waiting = waiting.fetch_optional(&self.plain).await;
+            waiting.expect("an answer")
         }
 
         async fn terminate(&self, backend: i64) {
@@ -214,12 +216,13 @@ mod mysql {
             Stall::new(direct, None, texts)
         }
 
-        async fn is_stalled(&self, backend: i64) -> bool {
-            // The question to the ledger may follow on the same connection, and wait as well.
-            let waiting = "SELECT count(*) > 0 FROM information_schema.processlist WHERE id = ? AND info LIKE 'COMMIT%'
+        async fn stalled(&self, backend: i64) -> Option<i64> {
+            let waiting =
+                "SELECT CAST(query_id AS SIGNED) FROM information_schema.processlist WHERE id = ?
                 AND state IN ('Waiting for backup lock', 'Waiting for semi-sync ACK from slave')";
             let waiting = sqlx::query_scalar(waiting).bind(backend);
-            waiting.fetch_one(&self.plain).await.expect("an answer")
+            let waiting = waiting.fetch_optional(&self.plain).await;
+            waiting.expect("an answer")
         }
 
         async fn terminate(&self, backend: i64) {

@@ -173,7 +173,7 @@ each_server! {
                 eventually("COMMIT stands where it is to be struck", || async {
                     match moment {
                         Moment::Ahead | Moment::Answered => self.proxy.fired() > fired,
-                        Moment::AtWork | Moment::Durable => self.place.is_stalled(stall.backend()).await,
+                        Moment::AtWork | Moment::Durable => self.place.stalled(stall.backend()).await.is_some(),
                     }
                 }).await;
                 self.strike(front, strike, &stall).await;
@@ -202,6 +202,8 @@ each_server! {
         }
 
         async fn strike(&self, front: &Front, strike: Strike, stall: &Stall<Db>) {
+            let at_first = self.place.stalled(stall.backend()).await;
+            let stands = async || at_first.is_some() && self.place.stalled(stall.backend()).await == at_first;
             match strike {
                 Strike::Backend => {
                     front.report.count("kills in COMMIT", 1);
@@ -212,12 +214,12 @@ each_server! {
                 Strike::Terminate => {
                     front.report.count("connections ended in COMMIT", 1);
                     self.place.terminate(stall.backend()).await;
-                    eventually("the connection is ended", || async { !self.place.is_stalled(stall.backend()).await }).await;
+                    eventually("the connection is ended", || async { !stands().await }).await;
                 }
                 Strike::Cancel => {
                     front.report.count("cancelled in COMMIT", 1);
                     self.place.cancel(stall.backend()).await;
-                    eventually("it is cancelled", || async { !self.place.is_stalled(stall.backend()).await }).await;
+                    eventually("it is cancelled", || async { !stands().await }).await;
                 }
                 Strike::Server => {
                     front.report.count("kills in COMMIT", 1);

@@ -60,7 +60,9 @@ each_server! {
             let call = operation.run(async |session| {
                 let seen = Arc::clone(&run.seen);
                 session.on_end(move |outcome| seen.ends(outcome));
-                work(session, &run, silence).await
+                let done = work(session, &run, silence).await;
+                run.seen.leaves();
+                done
             });
             let answer = if run.phase == Phase::Dropped {
                 tokio::select! {

@@ -7,7 +7,7 @@ use steadfast::{Error, Outcome, SessionPool};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::lag::Lag;
-use super::run::Run;
+use super::run::{COMMIT_TIMEOUT, Run};
 use crate::campaign::Front;
 
 /// A caller is back so long after its deadline at the latest.
@@ -66,7 +66,7 @@ impl Incident {
             front.violation(format_args!("{what} {phase}: the slot never comes back"));
             return;
         };
-        let lag = lag.between(self.due - SLOT, self.back.max(freed));
+        let lag = lag.between(self.due - COMMIT_TIMEOUT, self.back.max(freed));
         let busy = if front.settings.short {
             BUSY
         } else {

@@ -32,6 +32,8 @@ pub(super) struct Run {
 pub(super) struct Seen {
     /// It has come to its phase in time.
     arrived: AtomicBool,
+    /// When its body was through.
+    left: OnceLock<Instant>,
     /// What its `on_end` was told.
     ended: OnceLock<Outcome>,
 }
@@ -39,6 +41,10 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn arrives(&self) {
         self.arrived.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn leaves(&self) {
+        self.left.set(Instant::now()).expect("a body runs once");
     }
 
     pub(super) fn ends(&self, outcome: Outcome) {
@@ -79,13 +85,17 @@ impl Run {
         !(self.is_second && by_the_pool)
     }
 
+    fn left_or(&self, fallen: Instant) -> Instant {
+        *self.seen.left.get().unwrap_or(&fallen)
+    }
+
     /// When the caller must be back, but for what the deadline allows on top.
     pub(super) fn due(&self, began: Instant, fallen: Instant) -> Instant {
         match self.phase {
             Phase::Dropped => fallen,
             _ if self.is_limited() => began + DEADLINE,
-            Phase::Commit => fallen + COMMIT_TIMEOUT,
-            Phase::Rollback => fallen + LADDER,
+            Phase::Commit => self.left_or(fallen) + COMMIT_TIMEOUT,
+            Phase::Rollback => self.left_or(fallen) + LADDER,
             // The pool's acquire timeout is the same.
             _ => began + DEADLINE,
         }

@@ -77,8 +77,8 @@ impl<DB: Served> Private<DB> {
             .await;
     }
 
-    /// The same with several, which are gone when this answers: until it has seen that one has died, PostgreSQL lets the
-    /// others go on.
+    /// The same with several, which are gone when this answers: until it has seen that one has died, PostgreSQL lets
+    /// the others go on.
     pub(crate) async fn kill_processes(&self, pids: Vec<i64>) {
         self.order(move |server| {
             for pid in pids.into_iter().map(process) {

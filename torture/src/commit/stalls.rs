@@ -85,8 +85,8 @@ pub(super) trait Stalls<DB: Database> {
 
     fn stall(&self, moment: Moment) -> impl Future<Output = Stall<DB>> + Send;
 
-    /// The COMMIT of a connection that stands there, by a number of its own: the question to the ledger may follow on the
-    /// same connection, and wait as well.
+    /// The COMMIT of a connection that stands there, by a number of its own: the question to the ledger may follow
+    /// on the same connection, and wait as well.
     fn stalled(&self, backend: i64) -> impl Future<Output = Option<i64>> + Send;
 
     /// Ends a connection as an administrator does.

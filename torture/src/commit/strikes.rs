@@ -233,8 +233,8 @@ each_server! {
             }
         }
 
-        /// The next user of the pool is served, and his work is there. He asks the ledger: a busy machine may take longer
-        /// for a COMMIT than the limit.
+        /// The next user of the pool is served, and his work is there. He asks the ledger: a busy machine may take
+        /// longer for a COMMIT than the limit.
         async fn goes_on(&self, front: &Front, incident: Incident, pool: &Pool) {
             let Told { id, answer, .. } = in_time(self.place.enter(pool, Way::Verified, None)).await;
             if let Err(error) = &answer {

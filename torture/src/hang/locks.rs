@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use steadfast::{Error, SqliteSession, SqliteSessionPool};
+use steadfast::{Error, Outcome, SqliteSession, SqliteSessionPool};
 use steadfast_tests::support::{PATIENCE, transient};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use xtask::database::Database;
 
 use super::incident::{Incident, millis};
@@ -116,20 +116,35 @@ impl<'f> File<'f> {
         incident.compare(self.front, lock, self.there(incident.run.id).await);
     }
 
-    /// Whether the pool serves its next user once nobody holds anything.
+    /// Whether the pool serves its next user once nobody holds anything, and his work is there.
     async fn is_served(&self, pool: &SqliteSessionPool) -> bool {
-        let (id, began) = (fresh(), Instant::now());
-        let enters = pool.session("torture::hang_next", async |session| {
-            enter(session, id).await
-        });
-        let served = timeout(PATIENCE, enters).await;
-        if !matches!(served, Ok(Ok(()))) {
-            self.front.violation(format_args!(
-                "{}: the pool does not recover when the lock is free: {served:?}",
-                self.phase
-            ));
-            return false;
-        }
+        let began = Instant::now();
+        let served = async {
+            loop {
+                let id = fresh();
+                let entered = pool.session("torture::hang_next", async |session| {
+                    enter(session, id).await
+                });
+                match entered.await {
+                    Ok(()) => break Ok(id),
+                    // A busy machine may take longer than the pool's limits.
+                    Err(error) if error.is_retryable() || error.outcome() == Outcome::Unknown => {
+                        sleep(Duration::from_millis(20)).await;
+                    }
+                    Err(error) => break Err(error),
+                }
+            }
+        };
+        let id = match timeout(PATIENCE / 2, served).await {
+            Ok(Ok(id)) => id,
+            failed => {
+                self.front.violation(format_args!(
+                    "{}: the pool does not recover when the lock is free: {failed:?}",
+                    self.phase
+                ));
+                return false;
+            }
+        };
         let took = millis(began.elapsed());
         self.front.report.greatest("ms until a pool recovers", took);
         let is_there = self.there(id).await == 1;

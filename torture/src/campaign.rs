@@ -13,17 +13,19 @@ use xtask::database::Database;
 use crate::cancel;
 use crate::panic;
 use crate::poison;
+use crate::commit;
+use crate::hang;
 use crate::report::Report;
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
-pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, panic::CAMPAIGN, poison::CAMPAIGN];
+pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, panic::CAMPAIGN, commit::CAMPAIGN, poison::CAMPAIGN, hang::CAMPAIGN];
 
 /// One kind of fault, on the databases that can have it.
 pub(crate) struct Campaign {
     pub(crate) name: &'static str,
     /// What happens on each of them, one after the other.
-    pub(crate) databases: &'static [(Database, Attack)],
+    pub(crate) databases: &'static [Part],
 }
 
 /// The attacks of a campaign whose `attack` stands in a module for each of these databases.
@@ -33,6 +35,9 @@ macro_rules! attacks {
     };
 }
 pub(crate) use attacks;
+
+/// What happens on one database.
+pub(crate) type Part = (Database, Attack);
 
 /// What a campaign does on one database.
 pub(crate) type Attack = fn(Front) -> BoxFuture<'static, ()>;

@@ -15,6 +15,10 @@ mod campaign;
 mod cancel;
 mod panic;
 mod poison;
+mod child;
+mod commit;
+mod hang;
+mod private;
 mod report;
 mod settings;
 
@@ -34,6 +38,9 @@ use settings::Settings;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    if let Some(code) = child::played() {
+        return code;
+    }
     let arguments = Arguments::parse();
     let settings = match arguments.settings() {
         Ok(settings) => settings,

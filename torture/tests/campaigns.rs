@@ -55,20 +55,20 @@ fn caught(campaign: &str, bug: &str, database: Database) {
     assert!(said.contains(&violation), "{bug} was not caught: {said}");
 }
 
-/// `campaign: databases`, and `bugs` with the database on which each is caught.
+/// `campaign: databases`, and `bugs` with the databases on which each is caught.
 macro_rules! campaigns {
-    ($($campaign:ident on $($database:ident)+ $(, catches $bug:ident on $where:ident)*;)+) => {
+    ($($campaign:ident on $($database:ident)+ $(, catches $bug:ident on $($where:ident)+)*;)+) => {
         $(mod $campaign {
             $(#[test]
             fn $database() {
                 super::short(stringify!($campaign), stringify!($database).parse().expect("a database"));
             })+
             $(mod $bug {
-                #[test]
+                $(#[test]
                 fn $where() {
                     let bug = stringify!($bug).replace('_', "-");
                     super::super::caught(stringify!($campaign), &bug, stringify!($where).parse().expect("a database"));
-                }
+                })+
             })*
         })+
     };
@@ -80,4 +80,6 @@ campaigns! {
     panic on postgres mysql sqlite, catches lease_unproven on postgres, catches doom_ignored on sqlite;
     poison on postgres mysql sqlite, catches lease_unproven on postgres, catches doom_ignored on postgres,
         catches answer_taken on mysql;
+    commit on postgres mysql sqlite, catches unknown_retried on mysql, catches answer_taken on postgres mysql;
+    hang on postgres mysql sqlite, catches lease_unproven on mysql sqlite;
 }

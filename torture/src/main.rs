@@ -6,6 +6,7 @@
 extern crate steadfast_tests;
 
 mod arguments;
+mod bank;
 mod campaign;
 mod cancel;
 mod report;
@@ -27,7 +28,6 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let campaigns = arguments.campaigns();
     if arguments.check {
         for database in &settings.databases {
             println!("{database}");
@@ -54,8 +54,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(work) = arguments.branch {
+        runtime.block_on(work.run(&settings));
+        return ExitCode::SUCCESS;
+    }
     let mut is_clean = true;
-    for campaign in campaigns {
+    for campaign in arguments.campaigns() {
         is_clean &= runtime.block_on(campaign.run(&settings));
     }
     ExitCode::from(u8::from(!is_clean))

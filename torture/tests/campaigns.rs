@@ -76,4 +76,8 @@ macro_rules! campaigns {
 
 campaigns! {
     cancel on postgres mysql sqlite;
+    bank on postgres mysql sqlite,
+        catches lease_unproven on sqlite,
+        catches doom_ignored on postgres,
+        catches unknown_retried on postgres;
 }

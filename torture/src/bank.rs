@@ -1,0 +1,39 @@
+//! Many clerks transfer money while their calls are dropped, panic, fail and meet each other, and while backends, whole
+//! servers and whole processes are killed. In the end the money is all there, what was acknowledged stands in the journal
+//! once, what was refused does not, and what was in doubt stands there once or not at all.
+
+#[macro_use]
+mod counter;
+
+mod books;
+pub(crate) mod branch;
+mod order;
+mod servers;
+mod strike;
+
+use steadfast::Error;
+use xtask::database::Database;
+
+use crate::campaign::Campaign;
+
+pub(crate) const CAMPAIGN: Campaign = Campaign {
+    name: "bank",
+    databases: &[
+        (Database::Postgres, |front| {
+            Box::pin(servers::attack_postgres(front))
+        }),
+        (Database::MySql, |front| {
+            Box::pin(servers::attack_mysql(front))
+        }),
+        (Database::Sqlite, |front| Box::pin(branch::attack(front))),
+    ],
+};
+
+/// Clerks that serve at once.
+const CLERKS: i64 = 64;
+
+/// Room for the ids of one clerk's orders.
+const ROOM: i64 = 1_000_000;
+
+/// Orders in doubt, with what may tell what became of them.
+type Doubts = Vec<(i64, Error)>;

@@ -78,6 +78,6 @@ campaigns! {
     cancel on postgres mysql sqlite;
     bank on postgres mysql sqlite,
         catches lease_unproven on sqlite,
-        catches doom_ignored on postgres,
+        catches doom_ignored on mysql,
         catches unknown_retried on postgres;
 }

@@ -32,7 +32,7 @@ const STAFF: i64 = CLERKS / BRANCHES;
 const BETWEEN: u64 = 50;
 
 /// Until the clerks have got that far, or have gone home: far more than either takes.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 mod sqlite {
     use steadfast_tests::support::{sqlite::*, *};

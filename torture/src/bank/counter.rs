@@ -69,6 +69,12 @@ macro_rules! counter {
             Err(transient())
         }
 
+        #[with_session(nested = join)]
+        async fn to_be_undone_with_all(session: &mut Session, second: (i64, i64)) -> Result<(), Error> {
+            change(&mut *session, second).await?;
+            Err(transient())
+        }
+
         async fn carry_out(session: &mut Session, order: Order) -> Result<(), Error> {
             let [first, second] = order.changes();
             change(&mut *session, first).await?;
@@ -81,6 +87,10 @@ macro_rules! counter {
                     let _ = sqlx::query("SELECT nothing FROM nowhere").execute(&mut *session).await;
                     let _ = change(&mut *session, second).await;
                     let _ = enter(&mut *session, order).await;
+                    return Ok(());
+                }
+                Course::Joined => {
+                    let _ = to_be_undone_with_all(&mut *session, second).await;
                     return Ok(());
                 }
                 Course::Hasty => {
@@ -121,7 +131,7 @@ macro_rules! counter {
                 operation = operation.isolation(level);
             }
             if order.course == Course::Late {
-                operation = operation.timeout(Duration::from_millis(order.after as u64));
+                operation = operation.timeout(Duration::from_millis((order.after * order.after) as u64));
             }
             match order.door {
                 Door::Verified => operation.retry(if is_tried_again { VERIFIED } else { VERIFIED.max(1) }).run(body).await,

@@ -20,7 +20,7 @@ pub(super) struct Order {
     pub(super) cents: i64,
     pub(super) door: Door,
     pub(super) course: Course,
-    /// For what happens after so many polls, or milliseconds.
+    /// For what happens after so many polls, or the square of it in milliseconds.
     pub(super) after: usize,
 }
 
@@ -46,6 +46,8 @@ pub(super) enum Course {
     Undone,
     /// A statement that fails in any case, and whatever else fails behind the first statement, is ignored.
     Swallows,
+    /// The second half in a call that joins the session and fails, and nobody looks.
+    Joined,
     /// A payment that takes longer than a poll is dropped, and nobody looks what became of it.
     Hasty,
     Fails,
@@ -67,11 +69,12 @@ impl Door {
 }
 
 impl Course {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Straight,
         Self::Nested,
         Self::Undone,
         Self::Swallows,
+        Self::Joined,
         Self::Hasty,
         Self::Fails,
         Self::Panics,

@@ -9,7 +9,6 @@ mod books;
 pub(crate) mod branch;
 mod order;
 mod servers;
-mod strike;
 
 use steadfast::Error;
 use xtask::database::Database;

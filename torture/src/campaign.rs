@@ -12,11 +12,12 @@ use xtask::database::Database;
 
 use crate::bank;
 use crate::cancel;
+use crate::history;
 use crate::report::Report;
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
-pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, bank::CAMPAIGN];
+pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, bank::CAMPAIGN, history::CAMPAIGN];
 
 /// One kind of fault, on the databases that can have it.
 pub(crate) struct Campaign {

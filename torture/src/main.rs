@@ -6,9 +6,11 @@
 extern crate steadfast_tests;
 
 mod arguments;
+mod backends;
 mod bank;
 mod campaign;
 mod cancel;
+mod history;
 mod report;
 mod settings;
 

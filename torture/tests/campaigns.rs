@@ -80,4 +80,7 @@ campaigns! {
         catches lease_unproven on sqlite,
         catches doom_ignored on mysql,
         catches unknown_retried on postgres;
+    history on postgres mysql sqlite,
+        catches doom_ignored on sqlite,
+        catches unknown_retried on postgres;
 }

@@ -37,7 +37,7 @@ each_server! {
 
     use super::{BETWEEN, CONNECTIONS, LEVELS, LOST, PATIENCE, RetryBudget, Target};
     use crate::bank::books::Books;
-    use crate::bank::strike::Strike as _;
+    use crate::backends::Backends as _;
     use crate::bank::{CLERKS, ROOM};
     use crate::campaign::Front;
     use fastrand::Rng;
@@ -198,7 +198,7 @@ each_server! {
         async fn kill_backend(&self, chance: &mut Rng) -> bool {
             let busy = Db::busy(&self.place.plain, &self.place.name).await.unwrap_or_default();
             match chance.choice(busy) {
-                Some(id) => Db::strike(&self.server, &self.place.plain, id).await,
+                Some(id) => Db::kill(&self.server, &self.place.plain, id).await,
                 None => false,
             }
         }

@@ -2,45 +2,39 @@
 
 use super::anomaly::{Anomaly, Order};
 use super::check::Seen;
-use super::graph::Graph;
-use super::guarantee::Forbidden;
+use super::graph::{Cycle, Graph};
+use super::guarantee::{Forbidden, Guarantee};
 use super::transaction::Fate;
 
 /// The cycles that are not allowed, one of each component.
 pub(super) fn cycles(seen: &Seen<'_>) -> Vec<Anomaly> {
     let graph = graph(seen);
-    let guarantee = seen.guarantee;
-    // Each with all edges that it may have, and those that may not follow each other.
-    let none: fn(Order) -> bool = |_| false;
-    let is_missed: fn(Order) -> bool = |order| matches!(order, Order::Missed(_));
-    let mut kinds = vec![
-        (
-            graph.only(|order| matches!(order, Order::Overwritten(_) | Order::Time)),
-            none,
-        ),
-        (graph.only(|order| !is_missed(order)), none),
+    let Guarantee { cycles, strict, .. } = seen.guarantee;
+    let is_written = |order| matches!(order, Order::Overwritten(_) | Order::Time);
+    // Each finds what those ahead of it find, and more.
+    let searches: [&dyn Fn() -> Vec<Cycle<Order>>; 4] = [
+        &|| graph.only(is_written).cycles(),
+        &|| graph.only(|order| !is_missed(order)).cycles(),
+        &|| match cycles {
+            Forbidden::Information => Vec::new(),
+            Forbidden::Snapshot | Forbidden::All => graph.cycles_apart(is_missed),
+        },
+        &|| match cycles {
+            Forbidden::Information | Forbidden::Snapshot => Vec::new(),
+            Forbidden::All => graph.only(|order| strict || order != Order::Time).cycles(),
+        },
     ];
-    if guarantee.cycles >= Forbidden::Snapshot {
-        kinds.push((graph.only(|_| true), is_missed));
-    }
-    if guarantee.cycles == Forbidden::All {
-        let strict = guarantee.strict;
-        let counts = graph.only(|order| strict || order != Order::Time);
-        kinds.push((counts, none));
-    }
-    for (graph, apart) in kinds {
-        let found: Vec<Anomaly> = graph
-            .components()
-            .into_iter()
-            .filter_map(|component| graph.cycle(&component, apart))
-            .map(|cycle| Anomaly::Cycle(without_moments(cycle, seen.history.len())))
-            .collect();
-        if !found.is_empty() {
-            // What follows would find them again.
-            return found;
-        }
-    }
-    Vec::new()
+    let mut found = searches.iter().map(|search| search());
+    let found = found.find(|found| !found.is_empty()).unwrap_or_default();
+    let transactions = seen.history.len();
+    found
+        .into_iter()
+        .map(|cycle| Anomaly::Cycle(without_moments(cycle, transactions)))
+        .collect()
+}
+
+fn is_missed(order: Order) -> bool {
+    matches!(order, Order::Missed(_))
 }
 
 /// Of committed transactions. Behind them stand nodes for the moments at which transactions returned, one after the other:

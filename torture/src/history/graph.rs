@@ -38,9 +38,26 @@ impl<L: Copy> Graph<L> {
         }
     }
 
+    /// A short cycle of each component.
+    pub(super) fn cycles(&self) -> Vec<Cycle<L>> {
+        let components = self.components().into_iter();
+        components
+            .filter_map(|component| self.cycle(&component))
+            .collect()
+    }
+
+    /// Those without an edge that is `apart` and follows another such edge.
+    pub(super) fn cycles_apart(&self, apart: impl Fn(L) -> bool) -> Vec<Cycle<L>> {
+        let mut cycles = self.apart(apart).cycles();
+        for (node, _) in cycles.iter_mut().flatten() {
+            *node /= 2;
+        }
+        cycles
+    }
+
     /// The strongly connected components of more than one node, by Tarjan's algorithm ("Depth-First Search and Linear
     /// Graph Algorithms", 1972), without recursion: a history is deeper than a stack.
-    pub(super) fn components(&self) -> Vec<Vec<usize>> {
+    fn components(&self) -> Vec<Vec<usize>> {
         const UNSEEN: usize = usize::MAX;
         let nodes = self.edges.len();
         let (mut index, mut low) = (vec![UNSEEN; nodes], vec![UNSEEN; nodes]);
@@ -89,52 +106,56 @@ impl<L: Copy> Graph<L> {
         found
     }
 
-    /// A short cycle within a component, none of whose edges that are `apart` follows another such edge.
-    pub(super) fn cycle(&self, component: &[usize], apart: impl Fn(L) -> bool) -> Option<Cycle<L>> {
-        let members: HashSet<usize> = component.iter().copied().collect();
-        let starts = component.iter().flat_map(|&start| {
-            let edges = self.edges[start].iter();
-            edges.map(move |&(to, label)| (start, to, label))
-        });
-        let cycles = starts.filter_map(|(start, to, label)| {
-            let mut cycle = vec![(start, label)];
-            cycle.extend(self.path((to, label), (start, label), &members, &apart)?);
-            Some(cycle)
-        });
-        // One is as good as another, and a component may be the whole history.
-        cycles.take(TRIED).min_by_key(Vec::len)
+    /// The graph for ways on which no edge that is `apart` follows another: each node is two, `2 n` for those who come
+    /// by another edge, `2 n + 1` for those who come by such an edge.
+    fn apart(&self, apart: impl Fn(L) -> bool) -> Self {
+        let mut graph = Self::new(2 * self.edges.len());
+        for (from, edges) in self.edges.iter().enumerate() {
+            for &(to, label) in edges {
+                if apart(label) {
+                    graph.add(2 * from, 2 * to + 1, label);
+                } else {
+                    graph.add(2 * from, 2 * to, label);
+                    graph.add(2 * from + 1, 2 * to, label);
+                }
+            }
+        }
+        graph
     }
 
-    /// A shortest way from a node that was reached by an edge of such a label, to one that will be left by another.
-    fn path(
-        &self,
-        (from, behind): (usize, L),
-        (to, ahead): (usize, L),
-        members: &HashSet<usize>,
-        apart: &impl Fn(L) -> bool,
-    ) -> Option<Cycle<L>> {
-        // Whether the edge by which a node was reached is one to keep apart makes two nodes of it.
-        let start = (from, apart(behind));
-        let mut reached: HashMap<_, Option<((usize, bool), L)>> = HashMap::from([(start, None)]);
+    /// A short cycle within a component.
+    fn cycle(&self, component: &[usize]) -> Option<Cycle<L>> {
+        let members: HashSet<usize> = component.iter().copied().collect();
+        // One is as good as another, and a component may be the whole history.
+        let starts = component.iter().take(TRIED);
+        let cycles = starts.filter_map(|&start| self.way_round(start, &members));
+        cycles.min_by_key(Vec::len)
+    }
+
+    /// A shortest way from a node back to itself.
+    fn way_round(&self, start: usize, members: &HashSet<usize>) -> Option<Cycle<L>> {
+        let mut reached: HashMap<usize, (usize, L)> = HashMap::new();
         let mut waiting = VecDeque::from([start]);
         while let Some(here) = waiting.pop_front() {
-            if here.0 == to && !(here.1 && apart(ahead)) {
-                let mut path = Vec::new();
-                let mut last = here;
-                while let Some(Some((before, label))) = reached.get(&last).copied() {
-                    path.push((before.0, label));
-                    last = before;
+            for &(next, label) in &self.edges[here] {
+                if !members.contains(&next) || reached.contains_key(&next) {
+                    continue;
                 }
-                path.reverse();
-                return Some(path);
-            }
-            for &(next, label) in &self.edges[here.0] {
-                let there = (next, apart(label));
-                if members.contains(&next) && !(here.1 && there.1) && !reached.contains_key(&there)
-                {
-                    reached.insert(there, Some((here, label)));
-                    waiting.push_back(there);
+                reached.insert(next, (here, label));
+                if next == start {
+                    let mut cycle = Vec::new();
+                    let mut last = start;
+                    while let Some(&(before, label)) = reached.get(&last) {
+                        cycle.push((before, label));
+                        last = before;
+                        if last == start {
+                            break;
+                        }
+                    }
+                    cycle.reverse();
+                    return Some(cycle);
                 }
+                waiting.push_back(next);
             }
         }
         None
@@ -196,34 +217,38 @@ mod tests {
     #[test]
     fn the_shortest_cycle_through_a_node() {
         let edges = [(0, 1, 'a'), (1, 2, 'b'), (2, 0, 'c'), (1, 0, 'd')];
-        let cycle = graph(3, &edges).cycle(&[0, 1, 2], |_| false).unwrap();
+        let cycle = graph(3, &edges).cycles().pop().unwrap();
         let labels: String = cycle.iter().map(|(_, label)| label).collect();
         assert!(["ad", "da"].contains(&&*labels), "{labels}");
     }
 
+    /// The labels of a cycle without two edges `r` in a row.
+    fn apart(nodes: usize, edges: &[(usize, usize, char)]) -> Option<String> {
+        let cycle = graph(nodes, edges)
+            .cycles_apart(|label| label == 'r')
+            .pop()?;
+        Some(cycle.iter().map(|(_, label)| label).collect())
+    }
+
     #[test]
     fn edges_that_are_kept_apart() {
-        let apart = |label| label == 'r';
-        let skew = graph(2, &[(0, 1, 'r'), (1, 0, 'r')]);
-        assert!(skew.cycle(&[0, 1], apart).is_none());
-        assert!(skew.cycle(&[0, 1], |_| false).is_some());
-        let single = graph(2, &[(0, 1, 'r'), (1, 0, 'w')]);
-        assert_eq!(single.cycle(&[0, 1], apart).unwrap().len(), 2);
+        assert_eq!(apart(2, &[(0, 1, 'r'), (1, 0, 'r')]), None);
+        assert_eq!(
+            apart(3, &[(0, 1, 'r'), (1, 2, 'w'), (2, 0, 'r')]),
+            None,
+            "the last is followed by the first"
+        );
+        let single = apart(2, &[(0, 1, 'r'), (1, 0, 'w')]).unwrap();
+        assert!(["rw", "wr"].contains(&&*single), "{single}");
         // The way round is longer than the one that may not be taken.
-        let longer = [
+        let edges = [
             (0, 1, 'r'),
             (1, 0, 'r'),
             (1, 2, 'w'),
-            (2, 0, 'r'),
             (2, 3, 'r'),
             (3, 0, 'w'),
         ];
-        let cycle = graph(4, &longer).cycle(&[0, 1, 2, 3], apart).unwrap();
-        let labels: String = cycle.iter().map(|(_, label)| label).collect();
-        assert_eq!(labels.matches('r').count(), 2, "{labels}");
-        assert!(
-            !labels.contains("rr") && !(labels.starts_with('r') && labels.ends_with('r')),
-            "{labels}"
-        );
+        let longer = apart(4, &edges).unwrap();
+        assert!(["rwrw", "wrwr"].contains(&&*longer), "{longer}");
     }
 }

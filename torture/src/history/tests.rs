@@ -370,7 +370,7 @@ fn long_histories_are_checked_in_time() {
     const TRANSACTIONS: i64 = 20_000;
     let (mut history, mut lists) = (Vec::new(), Lists::new());
     for value in 0..TRANSACTIONS {
-        let (key, other) = (value / 100, (value + 1) / 100);
+        let (key, other) = (value / 40, (value + 1) / 40);
         let list: &mut Vec<Value> = lists.entry(key).or_default();
         let before = list.clone();
         list.push(value);
@@ -399,5 +399,5 @@ fn long_histories_are_checked_in_time() {
     lists.insert(TRANSACTIONS, vec![-2]);
     lists.insert(TRANSACTIONS + 1, vec![-1]);
     assert!(!check(&history, &lists, Guarantee::of(database, level)).is_empty());
-    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
 }

@@ -75,7 +75,8 @@ macro_rules! campaigns {
 }
 
 campaigns! {
-    cancel on postgres mysql sqlite;
+    cancel on postgres mysql sqlite, catches lease_unproven on postgres, catches begin_not_owned on mysql,
+        catches cancel_late on postgres;
     bank on postgres mysql sqlite,
         catches lease_unproven on sqlite,
         catches doom_ignored on mysql,

@@ -35,7 +35,8 @@ const BETWEEN: u64 = 50;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 mod sqlite {
-    use steadfast_tests::support::{sqlite::*, *};
+    use steadfast_tests::support::sqlite::{Db, Place, Pool, Session, sql};
+    use steadfast_tests::support::{drop_at_poll, transient};
 
     counter!();
 }
@@ -210,8 +211,8 @@ impl FromStr for Work {
 }
 
 impl Work {
-    /// Serves until nobody holds the other end of its input, or until it is killed.
-    pub(crate) async fn run(self, settings: &Settings) {
+    /// Serves until nobody holds the other end of its input, or until it is killed; whether all went well.
+    pub(crate) async fn run(self, settings: &Settings) -> bool {
         let builder = Pool::builder().primary(&self.url).max_connections(4);
         let pool = builder.connect().await.expect("the file is there");
         let is_closed = Arc::new(AtomicBool::new(false));
@@ -238,7 +239,7 @@ impl Work {
         for doubts in join_all(clerks.collect::<Vec<_>>()).await {
             resolve(&pool, doubts.expect("a clerk goes home"), tell).await;
         }
-        pool.close().await;
+        pool.close().await.is_clean()
     }
 }
 

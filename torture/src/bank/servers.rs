@@ -69,8 +69,8 @@ each_server! {
             front.report.expect(figure, at_least);
         }
         let bank = Arc::new(Bank::found(&front).await);
-        for (round, level) in levels.into_iter().enumerate() {
-            bank.day(round as i64, level, kills, &mut chance).await;
+        for (round, level) in (0..).zip(levels) {
+            bank.day(round, level, kills, &mut chance).await;
         }
         front.report.count("lost commits", bank.proxy.fired());
         bank.books.lock().unwrap().report(&front.report);

@@ -1,6 +1,6 @@
 //! What a history shows that it should not.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::transaction::{Key, Transaction, Value};
 
@@ -111,7 +111,7 @@ impl Anomaly {
     pub(super) fn told(&self, history: &[Transaction]) -> String {
         let mut text = self.to_string();
         for number in self.transactions() {
-            text += &format!("; T{number} {}", history[number]);
+            let _ = write!(text, "; T{number} {}", history[number]);
         }
         text
     }
@@ -194,33 +194,23 @@ impl fmt::Display for Anomaly {
                     "stale read: T{writer} was acknowledged before T{reader} was called, which does not see it in list {key}"
                 )
             }
-            Self::Cycle(cycle) => {
-                formatter.write_str(Self::kind(cycle))?;
-                let first = cycle.first().map(|(first, _)| *first);
-                let next = cycle
-                    .iter()
-                    .skip(1)
-                    .map(|(next, _)| Some(*next))
-                    .chain([first]);
-                for (&(from, order), to) in cycle.iter().zip(next) {
-                    let to = to.unwrap_or_default();
-                    match order {
-                        Order::Overwritten(key) => {
-                            write!(formatter, ", T{to} appends behind T{from} to list {key}")?
-                        }
-                        Order::Read(key) => {
-                            write!(formatter, ", T{to} reads T{from} in list {key}")?
-                        }
-                        Order::Missed(key) => {
-                            write!(formatter, ", T{from} does not see T{to} in list {key}")?
-                        }
-                        Order::Time => {
-                            write!(formatter, ", T{from} returned before T{to} was called")?
-                        }
-                    }
-                }
-                Ok(())
-            }
+            Self::Cycle(cycle) => write_cycle(cycle, formatter),
         }
     }
+}
+
+fn write_cycle(cycle: &[(usize, Order)], formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    formatter.write_str(Anomaly::kind(cycle))?;
+    for (at, &(from, order)) in cycle.iter().enumerate() {
+        let (to, _) = cycle[(at + 1) % cycle.len()];
+        match order {
+            Order::Overwritten(key) => {
+                write!(formatter, ", T{to} appends behind T{from} to list {key}")?;
+            }
+            Order::Read(key) => write!(formatter, ", T{to} reads T{from} in list {key}")?,
+            Order::Missed(key) => write!(formatter, ", T{from} does not see T{to} in list {key}")?,
+            Order::Time => write!(formatter, ", T{from} returned before T{to} was called")?,
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use steadfast_tests::support::{sqlite::*, *};
+use steadfast_tests::support::sqlite::{NAME, Place, Pool, Session, sql};
+use steadfast_tests::support::{PATIENCE, drop_at_poll, quiet, transient};
 
 /// All in all.
 const CALLS: i64 = 5_200;

@@ -176,9 +176,9 @@ mod tests {
 
     fn components(graph: &Graph<char>) -> Vec<Vec<usize>> {
         let mut found = graph.components();
-        found
-            .iter_mut()
-            .for_each(|component| component.sort_unstable());
+        for component in &mut found {
+            component.sort_unstable();
+        }
         found.sort();
         found
     }

@@ -70,11 +70,10 @@ impl Guarantee {
                 cycles: Forbidden::All,
                 strict: false,
             },
-            // Every read takes a lock that is held to the end ("SERIALIZABLE … implicitly converts all plain SELECT
-            // statements to SELECT … FOR SHARE"): two-phase locking, of which the order in time comes by itself.
-            (Database::MySql, _) => Self::STRICTEST,
-            // "Isolation In SQLite": one writer at a time, and readers see the last commit before they began.
-            (Database::Sqlite, _) => Self::STRICTEST,
+            // MariaDB: every read takes a lock that is held to the end ("SERIALIZABLE … implicitly converts all plain SELECT
+            // statements to SELECT … FOR SHARE"): two-phase locking, of which the order in time comes by itself. SQLite:
+            // one writer at a time, and readers see the last commit before they began ("Isolation In SQLite").
+            (Database::MySql | Database::Sqlite, _) => Self::STRICTEST,
         }
     }
 }

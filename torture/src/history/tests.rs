@@ -375,7 +375,7 @@ fn long_histories_are_checked_in_time() {
         let before = list.clone();
         list.push(value);
         let after = lists.get(&other).cloned().unwrap_or_default();
-        let moment = value as u64 * 2;
+        let moment = value.unsigned_abs() * 2;
         history.push(at(
             moment,
             moment + 1,

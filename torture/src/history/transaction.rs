@@ -69,7 +69,7 @@ impl fmt::Display for Transaction {
             let separator = if at > 0 { ", " } else { "" };
             match step {
                 Step::Append(key, value) => {
-                    write!(formatter, "{separator}append {value} to {key}")?
+                    write!(formatter, "{separator}append {value} to {key}")?;
                 }
                 Step::Read(key, list) => {
                     // Its end is what matters, and lists are long.

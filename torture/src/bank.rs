@@ -7,6 +7,7 @@ mod counter;
 
 mod books;
 pub(crate) mod branch;
+mod control;
 mod order;
 mod servers;
 
@@ -19,10 +20,16 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "bank",
     databases: &[
         (Database::Postgres, |front| {
-            Box::pin(servers::attack_postgres(front))
+            Box::pin(async {
+                control::attack_postgres(front.clone()).await;
+                servers::attack_postgres(front).await;
+            })
         }),
         (Database::MySql, |front| {
-            Box::pin(servers::attack_mysql(front))
+            Box::pin(async {
+                control::attack_mysql(front.clone()).await;
+                servers::attack_mysql(front).await;
+            })
         }),
         (Database::Sqlite, |front| Box::pin(branch::attack(front))),
     ],

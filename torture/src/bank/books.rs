@@ -6,6 +6,22 @@ use std::fmt;
 use super::order::{ACCOUNTS, BALANCE, Row, Told};
 use crate::report::Report;
 
+/// Accounts, each with what is in it.
+pub(super) type Deposits = Vec<(i64, i64)>;
+
+/// What makes the accounts, and a journal in which an order that is carried out twice stands twice: it has no key.
+pub(super) fn tables() -> String {
+    let accounts: Vec<String> = (0..ACCOUNTS)
+        .map(|id| format!("({id}, {BALANCE})"))
+        .collect();
+    format!(
+        "CREATE TABLE deposits (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL);
+         INSERT INTO deposits VALUES {};
+         CREATE TABLE journal (id BIGINT NOT NULL, source BIGINT NOT NULL, target BIGINT NOT NULL, cents BIGINT NOT NULL);",
+        accounts.join(", ")
+    )
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Books {
     orders: BTreeMap<i64, Entry>,

@@ -4,7 +4,8 @@
 macro_rules! counter {
     () => {
         use crate::bank::Doubts;
-        use crate::bank::order::{ACCOUNTS, BALANCE, Course, Door, Order, Row, Told};
+        use crate::bank::books::{Deposits, tables};
+        use crate::bank::order::{Course, Door, Order, Row, Told};
         use futures_util::FutureExt as _;
         use std::panic::{AssertUnwindSafe, resume_unwind};
         use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,20 +18,16 @@ macro_rules! counter {
         /// A panic that is meant, and makes no noise.
         struct Meant;
 
-        /// The accounts, and a journal in which an order that is carried out twice stands twice: it has no key.
         pub(super) async fn open(place: &Place) {
-            let accounts: Vec<String> = (0..ACCOUNTS).map(|id| format!("({id}, {BALANCE})")).collect();
-            sqlx::raw_sql(sql(&format!(
-                "CREATE TABLE deposits (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL);
-                 INSERT INTO deposits VALUES {};
-                 CREATE TABLE journal (id BIGINT NOT NULL, source BIGINT NOT NULL, target BIGINT NOT NULL, cents BIGINT NOT NULL);",
-                accounts.join(", ")
-            )))
-            .execute(&place.plain)
-            .await
-            .unwrap();
+            sqlx::raw_sql(sql(&tables()))
+                .execute(&place.plain)
+                .await
+                .unwrap();
             // Not by the product, in which a bug may be planted.
-            sqlx::raw_sql(Pool::SCHEMA).execute(&place.plain).await.unwrap();
+            sqlx::raw_sql(Pool::SCHEMA)
+                .execute(&place.plain)
+                .await
+                .unwrap();
         }
 
         async fn change(session: &mut Session, (id, cents): (i64, i64)) -> Result<(), Error> {
@@ -42,13 +39,17 @@ macro_rules! counter {
             Ok(())
         }
 
-        fn entry(order: Order) -> sqlx::query::Query<'static, Db, <Db as sqlx::Database>::Arguments> {
+        fn entry(
+            order: Order,
+        ) -> sqlx::query::Query<'static, Db, <Db as sqlx::Database>::Arguments> {
             let (id, from, to, cents) = order.row();
-            sqlx::query(sql("INSERT INTO journal (id, source, target, cents) VALUES ($1, $2, $3, $4)"))
-                .bind(id)
-                .bind(from)
-                .bind(to)
-                .bind(cents)
+            sqlx::query(sql(
+                "INSERT INTO journal (id, source, target, cents) VALUES ($1, $2, $3, $4)",
+            ))
+            .bind(id)
+            .bind(from)
+            .bind(to)
+            .bind(cents)
         }
 
         async fn enter(session: &mut Session, order: Order) -> Result<(), Error> {
@@ -70,7 +71,10 @@ macro_rules! counter {
         }
 
         #[with_session(nested = join)]
-        async fn to_be_undone_with_all(session: &mut Session, second: (i64, i64)) -> Result<(), Error> {
+        async fn to_be_undone_with_all(
+            session: &mut Session,
+            second: (i64, i64),
+        ) -> Result<(), Error> {
             change(&mut *session, second).await?;
             Err(transient())
         }
@@ -84,7 +88,9 @@ macro_rules! counter {
                     let _ = to_be_undone(&mut *session, order).await;
                 }
                 Course::Swallows => {
-                    let _ = sqlx::query("SELECT nothing FROM nowhere").execute(&mut *session).await;
+                    let _ = sqlx::query("SELECT nothing FROM nowhere")
+                        .execute(&mut *session)
+                        .await;
                     let _ = change(&mut *session, second).await;
                     let _ = enter(&mut *session, order).await;
                     return Ok(());
@@ -106,7 +112,11 @@ macro_rules! counter {
                 resume_unwind(Box::new(Meant));
             }
             enter(&mut *session, order).await?;
-            if order.course == Course::Fails { Err(transient()) } else { Ok(()) }
+            if order.course == Course::Fails {
+                Err(transient())
+            } else {
+                Ok(())
+            }
         }
 
         async fn call(pool: &Pool, level: Option<Isolation>, order: Order) -> Result<(), Error> {
@@ -131,18 +141,36 @@ macro_rules! counter {
                 operation = operation.isolation(level);
             }
             if order.course == Course::Late {
-                operation = operation.timeout(Duration::from_millis((order.after * order.after) as u64));
+                operation =
+                    operation.timeout(Duration::from_millis((order.after * order.after) as u64));
             }
             match order.door {
-                Door::Verified => operation.retry(if is_tried_again { VERIFIED } else { VERIFIED.max(1) }).run(body).await,
+                Door::Verified => {
+                    operation
+                        .retry(if is_tried_again {
+                            VERIFIED
+                        } else {
+                            VERIFIED.max(1)
+                        })
+                        .run(body)
+                        .await
+                }
                 Door::Retried if is_tried_again => operation.retry(RETRIED).run(body).await,
                 _ => operation.run(body).await,
             }
         }
 
         /// What the customer is told, and in doubt the error that may know more later.
-        async fn serve(pool: &Pool, level: Option<Isolation>, order: Order) -> (Told, Option<Error>) {
-            let polls = if order.course == Course::Dropped { order.after } else { usize::MAX };
+        async fn serve(
+            pool: &Pool,
+            level: Option<Isolation>,
+            order: Order,
+        ) -> (Told, Option<Error>) {
+            let polls = if order.course == Course::Dropped {
+                order.after
+            } else {
+                usize::MAX
+            };
             let call = AssertUnwindSafe(call(pool, level, order)).catch_unwind();
             match drop_at_poll(call, polls).await {
                 None => (Told::Nothing, None),
@@ -152,7 +180,9 @@ macro_rules! counter {
                 Some(Ok(Err(error))) => match error.outcome() {
                     Outcome::Committed => (Told::Acknowledged, None),
                     Outcome::NotSent | Outcome::RolledBack => (Told::Refused, None),
-                    Outcome::Unknown if order.door == Door::Verified => (Told::Unresolved, Some(error)),
+                    Outcome::Unknown if order.door == Door::Verified => {
+                        (Told::Unresolved, Some(error))
+                    }
                     Outcome::Unknown => (Told::Unknown, None),
                     other => panic!("{other:?} is no outcome that a bank knows"),
                 },
@@ -195,10 +225,13 @@ macro_rules! counter {
         }
 
         /// The journal, and what is in each account, seen through a direct connection.
-        pub(super) async fn inventory(place: &Place) -> (Vec<Row>, Vec<(i64, i64)>) {
+        pub(super) async fn inventory(place: &Place) -> (Vec<Row>, Deposits) {
             let journal = sqlx::query_as("SELECT id, source, target, cents FROM journal");
             let balances = sqlx::query_as("SELECT id, cents FROM deposits ORDER BY id");
-            (journal.fetch_all(&place.plain).await.unwrap(), balances.fetch_all(&place.plain).await.unwrap())
+            (
+                journal.fetch_all(&place.plain).await.unwrap(),
+                balances.fetch_all(&place.plain).await.unwrap(),
+            )
         }
     };
 }

@@ -7,8 +7,11 @@ use steadfast::{Isolation, RetryBudget};
 /// One COMMIT in so many loses its connection on its way, and as many on the way of their answer.
 const LOST: u32 = 40;
 
-/// Between two backends that are ended.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Calls between two backends that are ended.
+const BETWEEN: i64 = 15;
+
+/// Between two looks at how far the calls are.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Those that the servers have and a session can ask for.
 const LEVELS: [Isolation; 3] = [
@@ -26,7 +29,7 @@ pub(super) use postgres::attack as attack_postgres;
 each_server! {
     lanes!();
 
-    use super::{CALLS, LEVELS, LOST, PAUSE, RetryBudget};
+    use super::{BETWEEN, CALLS, LEVELS, LOST, PAUSE, RetryBudget};
     use crate::backends::Backends as _;
     use sqlx::Executor as _;
     use std::sync::Mutex;
@@ -43,7 +46,9 @@ each_server! {
             prepare(&place, calls).await;
             let proxy = Proxy::before(&place.url).unwrap();
             let pool = pool(&proxy, level).await;
-            lose_commits(&proxy, front.settings.chance(("history", NAME, level)));
+            // In a short history there must be some of each kind too.
+            let lost = if front.settings.short { LOST / 5 } else { LOST };
+            lose_commits(&proxy, lost, front.settings.chance(("history", NAME, level)));
             let work = Work::new(&front, level, place, pool, calls);
             let has_ended = work.run(end_backends(&work)).await;
             proxy.disarm();
@@ -77,10 +82,10 @@ each_server! {
         builder.connect().await.unwrap()
     }
 
-    fn lose_commits(proxy: &Proxy, mut chance: fastrand::Rng) {
+    fn lose_commits(proxy: &Proxy, lost: u32, mut chance: fastrand::Rng) {
         for fault in [Fault::CutBefore, Fault::CutAnswer] {
             let chance = Mutex::new(chance.fork());
-            let is_chosen = move || chance.lock().unwrap().u32(..LOST) == 0;
+            let is_chosen = move || chance.lock().unwrap().u32(..lost) == 0;
             proxy.on_each(move |sent| sent.runs("COMMIT") && is_chosen(), fault);
         }
     }
@@ -88,13 +93,19 @@ each_server! {
     async fn end_backends(work: &Work) {
         let mut chance = work.front.settings.chance(("backends", NAME, work.level));
         let plain = &work.place.plain;
+        let mut next = i64::MAX;
         while !work.is_over() {
             tokio::time::sleep(PAUSE).await;
+            let left = work.left.load(Ordering::Relaxed);
+            if left > next {
+                continue;
+            }
             let busy = Db::busy(plain, &work.place.name).await.unwrap();
             if let Some(id) = chance.choice(busy)
                 && Db::end(plain, id).await
             {
                 work.front.report.count("backends ended", 1);
+                next = left - BETWEEN;
             }
         }
     }

@@ -5,7 +5,7 @@ use xtask::servers::{MariaDb, Postgres};
 /// A private server of the kind that a driver talks to.
 pub trait Private: sqlx::Database {
     type Server: Send + Sync + 'static;
-    fn launch(settings: &[(&str, &str)]) -> std::io::Result<Self::Server>;
+    fn launch(settings: &[(&str, &str)], fsync: bool) -> std::io::Result<Self::Server>;
     fn url(server: &Self::Server) -> String;
     fn user_url(server: &Self::Server) -> String;
     fn kill(server: &Self::Server) -> std::io::Result<()>;
@@ -18,8 +18,8 @@ macro_rules! private {
     ($driver:ty, $server:ty) => {
         impl Private for $driver {
             type Server = $server;
-            fn launch(settings: &[(&str, &str)]) -> std::io::Result<$server> {
-                let mut builder = <$server>::builder().fsync(false);
+            fn launch(settings: &[(&str, &str)], fsync: bool) -> std::io::Result<$server> {
+                let mut builder = <$server>::builder().fsync(fsync);
                 for (name, value) in settings {
                     builder = builder.setting(*name, *value);
                 }
@@ -84,14 +84,33 @@ impl<DB: Private> Server<DB> {
     }
 }
 
+impl Server<sqlx::Postgres> {
+    /// `kill -9` of one backend; the server then throws out all its clients and recovers.
+    pub fn kill_backend(&self, pid: u32) -> std::io::Result<()> {
+        self.0.kill_process(pid)
+    }
+}
+
 pub async fn start<DB: Private>() -> Server<DB> {
     start_with(&[]).await
+}
+
+/// One that answers a COMMIT when it is on disk.
+pub async fn start_durable<DB: Private>() -> Server<DB> {
+    launch(&[], true).await
 }
 
 pub async fn start_with<DB: Private>(
     settings: &'static [(&'static str, &'static str)],
 ) -> Server<DB> {
-    tokio::task::spawn_blocking(move || Server(DB::launch(settings).unwrap()))
+    launch(settings, false).await
+}
+
+async fn launch<DB: Private>(
+    settings: &'static [(&'static str, &'static str)],
+    fsync: bool,
+) -> Server<DB> {
+    tokio::task::spawn_blocking(move || Server(DB::launch(settings, fsync).unwrap()))
         .await
         .unwrap()
 }

@@ -6,6 +6,7 @@ use clap::Parser;
 use steadfast::__private::Plant;
 use xtask::database::Database;
 
+use crate::bank;
 use crate::campaign::{CAMPAIGNS, Campaign};
 use crate::settings::Settings;
 
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// Runs nothing; prints the databases that would be attacked
     #[arg(long, hide = true)]
     pub(crate) check: bool,
+    /// Serves as a branch of the campaign `bank`
+    #[arg(long, hide = true, value_name = "WORK")]
+    pub(crate) branch: Option<bank::branch::Work>,
 }
 
 impl Arguments {

@@ -10,16 +10,18 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use xtask::database::Database;
 
+use crate::bank;
 use crate::cancel;
 use crate::panic;
 use crate::poison;
 use crate::commit;
 use crate::hang;
+use crate::history;
 use crate::report::Report;
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
-pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, panic::CAMPAIGN, commit::CAMPAIGN, poison::CAMPAIGN, hang::CAMPAIGN];
+pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, panic::CAMPAIGN, commit::CAMPAIGN, poison::CAMPAIGN, hang::CAMPAIGN, bank::CAMPAIGN, history::CAMPAIGN];
 
 /// One kind of fault, on the databases that can have it.
 pub(crate) struct Campaign {

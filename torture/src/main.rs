@@ -11,6 +11,8 @@
 extern crate steadfast_tests;
 
 mod arguments;
+mod backends;
+mod bank;
 mod campaign;
 mod cancel;
 mod panic;
@@ -19,6 +21,7 @@ mod child;
 mod commit;
 mod hang;
 mod private;
+mod history;
 mod report;
 mod settings;
 
@@ -49,7 +52,6 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let campaigns = arguments.campaigns();
     if arguments.check {
         for database in &settings.databases {
             println!("{database}");
@@ -76,9 +78,17 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let campaigns = arguments.campaigns();
+    let branch = arguments.branch.clone();
     let code = runtime.block_on(async {
+        let work = async {
+            match branch {
+                Some(branch) => branch.run(&settings).await,
+                None => run(&campaigns, &settings).await,
+            }
+        };
         tokio::select! {
-            is_clean = run(&campaigns, &settings) => Ok(u8::from(!is_clean)),
+            is_clean = work => Ok(u8::from(!is_clean)),
             asked = asked_to_end() => asked,
         }
     });

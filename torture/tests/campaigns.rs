@@ -82,4 +82,11 @@ campaigns! {
         catches answer_taken on mysql;
     commit on postgres mysql sqlite, catches unknown_retried on mysql, catches answer_taken on postgres mysql;
     hang on postgres mysql sqlite, catches lease_unproven on mysql sqlite;
+    bank on postgres mysql sqlite,
+        catches lease_unproven on sqlite,
+        catches doom_ignored on mysql,
+        catches unknown_retried on postgres;
+    history on postgres mysql sqlite,
+        catches doom_ignored on sqlite,
+        catches unknown_retried on postgres;
 }

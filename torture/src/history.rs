@@ -1,0 +1,42 @@
+//! Transactions append to lists and read them, under faults; what each was told, saw and left behind is checked for
+//! anomalies that the database does not allow at its isolation level, as Elle does (Kingsbury and Alvaro, "Elle: Inferring
+//! Isolation Anomalies from Experimental Observations", 2020).
+
+#[macro_use]
+mod lanes;
+
+mod anomaly;
+mod check;
+mod dependencies;
+mod file;
+mod graph;
+mod guarantee;
+mod plan;
+mod scribe;
+mod servers;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+use xtask::database::Database;
+
+use crate::campaign::Campaign;
+
+pub(crate) const CAMPAIGN: Campaign = Campaign {
+    name: "history",
+    databases: &[
+        (Database::Postgres, |front| {
+            Box::pin(servers::attack_postgres(front))
+        }),
+        (Database::MySql, |front| {
+            Box::pin(servers::attack_mysql(front))
+        }),
+        (Database::Sqlite, |front| Box::pin(file::attack(front))),
+    ],
+};
+
+/// Calls at once.
+const LANES: usize = 12;
+
+/// Connections that they share.
+const CONNECTIONS: u32 = 8;

@@ -11,11 +11,12 @@ use futures_util::future::BoxFuture;
 use xtask::database::Database;
 
 use crate::cancel;
+use crate::leak;
 use crate::report::Report;
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
-pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN];
+pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, leak::CAMPAIGN];
 
 /// One kind of fault, on the databases that can have it.
 pub(crate) struct Campaign {

@@ -8,6 +8,7 @@ extern crate steadfast_tests;
 mod arguments;
 mod campaign;
 mod cancel;
+mod leak;
 mod report;
 mod settings;
 

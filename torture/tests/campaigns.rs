@@ -76,4 +76,5 @@ macro_rules! campaigns {
 
 campaigns! {
     cancel on postgres mysql sqlite;
+    leak on postgres mysql sqlite, catches lease_unproven on postgres;
 }

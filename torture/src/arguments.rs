@@ -13,16 +13,16 @@ const LONGEST: u64 = 24 * 60 * 60;
 
 /// Attacks steadfast with faults on real servers, and looks at what is left
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask torture")]
+#[command(name = "cargo xtask torture", bin_name = "cargo xtask torture")]
 pub(crate) struct Arguments {
     /// A campaign, or `all`
     #[arg(value_name = "NAME", value_parser = parse_name)]
     name: String,
     /// What every choice derives from; a fresh one without it
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true)]
     seed: Option<u64>,
     /// How long each campaign may take
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, allow_hyphen_values = true)]
     seconds: Option<Duration>,
     /// Leaves the other databases out
     #[arg(long = "database", value_delimiter = ',', value_name = "DATABASES")]
@@ -80,6 +80,16 @@ fn parse_name(name: &str) -> Result<String, String> {
         "no campaign is called so: use {} or `all`",
         quoted(known)
     ))
+}
+
+fn parse_seed(seed: &str) -> Result<u64, String> {
+    let parsed = seed.parse();
+    parsed.map_err(|_| {
+        format!(
+            "give a whole number from 0 to {}, as a run has printed it",
+            u64::MAX
+        )
+    })
 }
 
 fn parse_seconds(seconds: &str) -> Result<Duration, String> {

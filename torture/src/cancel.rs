@@ -20,15 +20,22 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
 /// Points that are tried at once, each on a schema, database or file of its own.
 const LANES: usize = 8;
 
-/// What is promised to take a second has this long. A machine that is busy with other things is late now and then.
+/// When the slot is to be free.
+const PROMISED: Duration = Duration::from_secs(1);
+
+/// What is promised to take a second has this long. A machine that is busy with other things is late now and then, and
+/// byte by byte all takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long plain sqlx is waited for: what it holds it holds for good.
+const ENOUGH: Duration = Duration::from_millis(500);
 
 /// Room for the ids of one point's rows.
 const ROOM: i64 = 16;
 
 /// A line is at its end when a call has ended so often, one point after the other, ahead of being dropped: a poll may
 /// find several answers at once.
-const ENDED: usize = 3;
+const ENDED: usize = 2;
 
 /// Waits for a condition, as long as `PATIENCE`; says whether it came to hold.
 async fn holds<C: Future<Output = bool>>(mut condition: impl FnMut() -> C) -> bool {
@@ -48,16 +55,19 @@ each_database! {
     use super::calls::calls;
     use super::form::{Form, Line};
     use super::told::Told;
-    use super::{ENDED, LANES, PATIENCE, ROOM, control, holds};
+    use super::{ENDED, ENOUGH, LANES, PATIENCE, PROMISED, ROOM, holds};
+    use super::control::control;
     use crate::campaign::Front;
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
+    use std::time::Instant;
     use futures_util::TryStreamExt as _;
     use futures_util::future::join_all;
     use steadfast::{Error, retry, with_session};
     use xtask::proxy::Proxy;
 
     calls!();
+    control!();
 
     const HAS_WIRE: bool = !matches!(NAME.as_bytes(), b"sqlite");
 
@@ -68,50 +78,61 @@ each_database! {
         _ => NOTE,
     };
 
-    type Lines = Arc<Mutex<VecDeque<Line>>>;
+    type Plan = Arc<Mutex<VecDeque<Line>>>;
 
     pub(crate) async fn attack(front: Front) {
         let is_limited = front.settings.is_limited();
         front.report.expect("points", match (is_limited, HAS_WIRE) {
-            (true, true) => 60,
-            (true, false) => 40,
+            (true, true) => 40,
+            (true, false) => 25,
             (false, true) => 2_300,
             (false, false) => 400,
         });
         let mut chance = front.settings.chance(("cancel", NAME));
-        let stride = front.settings.short.then_some(12);
-        let rounds = if HAS_WIRE || front.settings.short { 1 } else { 5 };
-        let lines: VecDeque<Line> = (0..rounds).flat_map(|_| Line::all(HAS_WIRE, stride, &mut chance)).collect();
-        let lines: Lines = Arc::new(Mutex::new(lines));
+        let mut plan = if front.settings.short { Line::some(HAS_WIRE, &mut chance) } else { Line::all(HAS_WIRE) };
+        chance.shuffle(&mut plan);
+        // Without a wire there are so few polls that it is worth while to see each of them under other circumstances.
+        let rounds = if HAS_WIRE || front.settings.short { 1 } else { 6 };
+        let plan = VecDeque::from(plan.repeat(rounds));
+        let plan: Plan = Arc::new(Mutex::new(plan));
         let lanes = (0..LANES).map(|_| {
-            let (front, lines) = (front.clone(), Arc::clone(&lines));
-            tokio::spawn(async move { front.watch(take(&front, &lines)).await })
+            let (front, plan) = (front.clone(), Arc::clone(&plan));
+            tokio::spawn(async move { front.watch(take(&front, &plan)).await })
         });
         join_all(lanes.collect::<Vec<_>>()).await;
-        control::attack(&front).await;
+        if !front.settings.short {
+            control(&front).await;
+        }
     }
 
     /// Takes one line after the other.
-    async fn take(front: &Front, lines: &Lines) {
+    async fn take(front: &Front, plan: &Plan) {
         loop {
             // A place that somebody has spoiled shows nothing more.
             let mut lane = Lane::new(front).await;
             let before = front.report.violations();
             while front.report.violations() == before {
-                let Some(line) = lines.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
+                let Some(next) = plan.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
                     return lane.recount().await;
                 };
-                lane.follow(line).await;
+                lane.follow(next).await;
             }
         }
+    }
+
+    /// The rows of one point.
+    async fn left(place: &Place, base: i64) -> Vec<i64> {
+        sqlx::query_scalar(sql("SELECT id FROM notes WHERE id >= $1 AND id < $2 ORDER BY id"))
+            .bind(base).bind(base + ROOM)
+            .fetch_all(&place.plain).await.unwrap()
     }
 
     struct Lane<'f> {
         front: &'f Front,
         place: Place,
         proxy: Option<Proxy>,
-        /// Served in its turn by each call that needs no new one.
-        kept: Option<(Option<usize>, Pool)>,
+        /// What serves each call that needs no new connection, and whether it goes through the proxy.
+        kept: Option<(bool, Pool)>,
         points: i64,
         rows: usize,
     }
@@ -136,7 +157,7 @@ each_database! {
                 if line.is_fresh {
                     pool.close().await;
                 } else {
-                    self.kept = Some((line.trickle, pool));
+                    self.kept = Some((line.trickle.is_some(), pool));
                 }
                 if ended == ENDED || self.front.is_over() || self.front.report.violations() > before {
                     return;
@@ -145,15 +166,18 @@ each_database! {
         }
 
         async fn pool(&mut self, line: Line) -> Pool {
-            let kept = self.kept.take();
-            if let Some((_, pool)) = kept.filter(|(trickle, _)| !line.is_fresh && trickle.is_some() == line.trickle.is_some()) {
+            let has_proxy = line.trickle.is_some();
+            if let Some((is_behind, pool)) = self.kept.take()
+                && is_behind == has_proxy
+                && !line.is_fresh
+            {
                 return pool;
             }
             let url = match &self.proxy {
-                Some(proxy) if line.trickle.is_some() => proxy.url(),
+                Some(proxy) if has_proxy => proxy.url(),
                 _ => self.place.url.clone(),
             };
-            Pool::builder().primary(url).max_connections(1).connect().await.unwrap()
+            Pool::builder().primary(url).max_connections(1).acquire_timeout(PATIENCE).connect().await.unwrap()
         }
 
         fn trickle(&self, bytes: usize) {
@@ -167,11 +191,15 @@ each_database! {
             let base = self.points * ROOM;
             self.points += 1;
             let told = Told::default();
+            let before = self.front.report.violations();
             self.trickle(line.trickle.unwrap_or(0));
             let ended = line.cut.apply(run(pool.clone(), line.form, base, told.clone()), after).await;
             // At once: whoever is next waits for the connection already.
             let next = base + ROOM - 1;
-            let written = tokio::time::timeout(PATIENCE, sqlx::query(sql(NEXT)).bind(next).bind(next.to_string()).execute(pool)).await;
+            let dropped = Instant::now();
+            let write = sqlx::query(sql(NEXT)).bind(next).bind(next.to_string());
+            let written = tokio::time::timeout(PATIENCE, write.execute(pool)).await;
+            self.front.report.count("next users served after a second", (dropped.elapsed() > PROMISED).into());
             self.trickle(0);
             let complain = |what: String| {
                 self.front.violation(format_args!("{line} after {after}: {what}"));
@@ -180,15 +208,14 @@ each_database! {
             if !is_free {
                 complain(format!("the slot is not free after {PATIENCE:?}: {:?} {:?}", pool.stats(), pool.sessions()));
             }
-            if !holds(|| async { self.place.open_transactions().await == 0 }).await {
-                complain(format!("a transaction is open after {PATIENCE:?}"));
-            }
-            let left = self.left(base).await;
+            let left = left(&self.place, base).await;
             let rows = line.form.rows();
             self.rows += left.len();
             let (own, others): (Vec<i64>, Vec<i64>) = left.into_iter().partition(|id| *id != next);
             match written {
-                Ok(Ok(_)) if others.is_empty() => complain("the next user's write was acknowledged, and is lost".to_owned()),
+                Ok(Ok(_)) if others.is_empty() => {
+                    complain("the next user's write was acknowledged, and is lost".to_owned());
+                }
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => complain(format!("the next user's write was refused: {error}")),
                 Err(_) => complain(format!("the next user's write was not answered within {PATIENCE:?}")),
@@ -200,6 +227,12 @@ each_database! {
             }
             if line.form == Form::Hooks && let Some(lie) = told.lie(own.len(), rows) {
                 complain(lie);
+            }
+            // What has gone wrong already need not be waited for.
+            if self.front.report.violations() == before
+                && !holds(|| async { self.place.open_transactions().await == 0 }).await
+            {
+                complain(format!("a transaction is open after {PATIENCE:?}"));
             }
             let Some(answer) = ended else {
                 self.front.report.count("points", 1);
@@ -213,12 +246,6 @@ each_database! {
                 complain(format!("it answered Ok, and {} of {rows} rows are there", own.len()));
             }
             false
-        }
-
-        async fn left(&self, base: i64) -> Vec<i64> {
-            sqlx::query_scalar(sql("SELECT id FROM notes WHERE id >= $1 AND id < $2 ORDER BY id"))
-                .bind(base).bind(base + ROOM)
-                .fetch_all(&self.place.plain).await.unwrap()
         }
 
         /// What was undone stays undone, and what was there stays.

@@ -1,6 +1,11 @@
 //! The campaigns of `cargo xtask torture`: real servers, real faults, and a look at what is left through a direct
-//! connection. `DESIGN` calls a campaign honest if its faults have fired, if it catches a planted bug, and if it can be
-//! run again from its seed.
+//! connection. Each fails where its faults have not fired, catches bugs that are planted, and can be run again from its
+//! seed.
+
+#![allow(
+    clippy::large_futures,
+    reason = "a campaign holds calls of every kind, and few of them at once"
+)]
 
 #[macro_use]
 extern crate steadfast_tests;
@@ -12,12 +17,20 @@ mod leak;
 mod report;
 mod settings;
 
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use steadfast::__private::plant;
+use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::Arguments;
+use campaign::Campaign;
+use settings::Settings;
+
+/// How long tasks may take to go, once nobody waits for what they do.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -55,9 +68,38 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            is_clean = run(&campaigns, &settings) => Ok(u8::from(!is_clean)),
+            asked = asked_to_end() => asked,
+        }
+    });
+    // What the campaigns have made goes with their tasks: files, folders, servers.
+    runtime.shutdown_timeout(PATIENCE);
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: no signals: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One after the other; whether all is well.
+async fn run(campaigns: &[&Campaign], settings: &Settings) -> bool {
     let mut is_clean = true;
     for campaign in campaigns {
-        is_clean &= runtime.block_on(campaign.run(&settings));
+        is_clean &= campaign.run(settings).await;
     }
-    ExitCode::from(u8::from(!is_clean))
+    is_clean
+}
+
+/// The exit code of a process that a signal has ended, once one comes.
+async fn asked_to_end() -> io::Result<u8> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let kind = tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| SignalKind::interrupt())?,
+        _ = terminate.recv() => SignalKind::terminate(),
+    };
+    Ok(u8::try_from(128 + kind.as_raw_value()).unwrap_or(u8::MAX))
 }

@@ -89,7 +89,7 @@ impl Report {
         let mut is_enough = true;
         for (figure, at_least) in &found.minima {
             let done = value(&found.figures, figure);
-            if done < *at_least {
+            if done < *at_least && found.violations == 0 {
                 is_enough = false;
                 println!(
                     "campaign {}: too few {figure}: {done} of {at_least}",
@@ -129,4 +129,28 @@ fn listed(figures: &[(&'static str, u64)]) -> String {
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
     figures.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_that_did_not_fire_are_no_success() {
+        let report = Report::new("none");
+        report.expect("faults", 2);
+        report.expect("faults", 1);
+        report.count("faults", 2);
+        assert!(!report.conclude(), "2 of 3");
+        report.count("faults", 1);
+        assert!(report.conclude());
+    }
+
+    #[test]
+    fn one_violation_is_enough() {
+        let report = Report::new("none");
+        report.violation(Database::Sqlite, "a row is gone");
+        assert!(!report.conclude());
+        assert!(report.is_settled(true) && !report.is_settled(false));
+    }
 }

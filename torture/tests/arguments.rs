@@ -23,17 +23,14 @@ fn an_unknown_campaign() {
 
 #[test]
 fn an_absurd_seed() {
-    assert_refused(&["cancel", "--seed", "-1"], "--seed");
-    assert_refused(&["cancel", "--seed", "many"], "invalid digit");
-    assert_refused(
-        &["cancel", "--seed", "99999999999999999999"],
-        "number too large",
-    );
+    for seed in ["-1", "many", "1.5", "99999999999999999999"] {
+        assert_refused(&["cancel", "--seed", seed], "give a whole number");
+    }
 }
 
 #[test]
 fn an_absurd_time() {
-    for seconds in ["0", "86401", "1.5", "soon"] {
+    for seconds in ["0", "-1", "86401", "1.5", "soon"] {
         assert_refused(&["cancel", "--seconds", seconds], "from 1 to 86400");
     }
 }

@@ -75,6 +75,7 @@ macro_rules! campaigns {
 }
 
 campaigns! {
-    cancel on postgres mysql sqlite;
+    cancel on postgres mysql sqlite, catches lease_unproven on postgres, catches begin_not_owned on mysql,
+        catches cancel_late on postgres;
     leak on postgres mysql sqlite, catches lease_unproven on postgres;
 }

@@ -19,7 +19,7 @@ pub(crate) async fn run(arguments: &[OsString], mut signals: Signals) -> io::Res
     check.arg("--check").stdout(Stdio::piped());
     let mut said = Vec::new();
     let ended = job::run(&mut check, &mut signals, |output| {
-        said.extend_from_slice(output)
+        said.extend_from_slice(output);
     })
     .await?;
     let said = String::from_utf8_lossy(&said);

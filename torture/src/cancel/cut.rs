@@ -15,7 +15,7 @@ impl Cut {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let (reaches, reached) = oneshot::channel();
+        let (tells, told) = oneshot::channel();
         match self {
             Self::Drop => drop_at_poll(call, after).await,
             Self::Timeout => {
@@ -24,13 +24,13 @@ impl Cut {
             }
             Self::Select => tokio::select! {
                 biased;
-                output = counted(call, after, reaches) => Some(output),
-                _ = reached => None,
+                output = counted(call, after, tells) => Some(output),
+                _ = told => None,
             },
             Self::Abort => {
-                let task = tokio::spawn(counted(call, after, reaches));
+                let task = tokio::spawn(counted(call, after, tells));
                 // An error says that it ended before.
-                let _ = reached.await;
+                let _ = told.await;
                 task.abort();
                 match task.await {
                     Ok(output) => Some(output),
@@ -43,19 +43,19 @@ impl Cut {
 }
 
 /// Tells when a call was polled so often.
-async fn counted<F: Future>(call: F, polls: usize, reaches: oneshot::Sender<()>) -> F::Output {
+async fn counted<F: Future>(call: F, polls: usize, tells: oneshot::Sender<()>) -> F::Output {
     let mut call = pin!(call);
     let mut left = polls;
-    let mut reaches = Some(reaches);
+    let mut tells = Some(tells);
     poll_fn(move |context| {
         let polled = call.as_mut().poll(context);
         left = left.saturating_sub(1);
         if left == 0
             && polled.is_pending()
-            && let Some(reaches) = reaches.take()
+            && let Some(tells) = tells.take()
         {
             // Nobody listens any more where the call is being dropped.
-            let _ = reaches.send(());
+            let _ = tells.send(());
         }
         polled
     })

@@ -44,7 +44,7 @@ impl Form {
     /// How many bytes at a time its wires pass: one for those that everything else is made of.
     fn trickles(self) -> &'static [usize] {
         match self {
-            Self::Plain | Self::Retry | Self::Nested | Self::Begin => &[1],
+            Self::Plain | Self::Retry | Self::Nested | Self::Begin => &[1, 8],
             _ => &[8, 64],
         }
     }
@@ -85,33 +85,17 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// All lines of a database that has a wire, or of one that has none. With a `stride` one line of several stands for
-    /// them; without it each is split, so that it takes no longer than others.
-    pub(super) fn all(
-        has_wire: bool,
-        stride: Option<usize>,
-        chance: &mut fastrand::Rng,
-    ) -> Vec<Self> {
+    /// Those that take every point of every form; straight, and where the database has a wire through a proxy as well.
+    pub(super) fn all(has_wire: bool) -> Vec<Self> {
         let mut lines = Vec::new();
         for form in Form::ALL {
-            let straight: &[Option<usize>] = &[None];
-            let trickles: Vec<Option<usize>> = form.trickles().iter().copied().map(Some).collect();
-            let wires = straight.iter().chain(trickles.iter().filter(|_| has_wire));
-            for &trickle in wires {
+            let trickles = form.trickles().iter().copied().map(Some);
+            for trickle in [None].into_iter().chain(trickles.filter(|_| has_wire)) {
                 for &cut in form.cuts() {
                     for is_fresh in [false, true] {
-                        // What takes less than a millisecond no timer cuts; and there are more polls byte by byte.
-                        let is_quick = trickle.is_none();
-                        let parts = if trickle == Some(1) { 4 } else { 1 };
-                        let (firsts, stride) = match stride {
-                            Some(stride) if !is_quick => {
-                                (chance.usize(1..=stride)..=0, stride * parts)
-                            }
-                            Some(_) => (1..=0, 2),
-                            None => (1..=parts, parts),
-                        };
-                        let firsts = (*firsts.start())..=(*firsts.end()).max(*firsts.start());
-                        lines.extend(firsts.map(|first| Self {
+                        // Byte by byte there are so many points that several share them.
+                        let stride = if trickle == Some(1) { 4 } else { 1 };
+                        lines.extend((1..=stride).map(|first| Self {
                             form,
                             cut,
                             trickle,
@@ -123,7 +107,41 @@ impl Line {
                 }
             }
         }
-        chance.shuffle(&mut lines);
+        lines
+    }
+
+    /// Those that take some points of every form and cut, which ones is left to chance.
+    pub(super) fn some(has_wire: bool, chance: &mut fastrand::Rng) -> Vec<Self> {
+        let mut lines = Vec::new();
+        for form in Form::ALL {
+            for &cut in form.cuts() {
+                let straight = Self {
+                    form,
+                    cut,
+                    trickle: None,
+                    is_fresh: chance.bool(),
+                    first: 1,
+                    stride: 1,
+                };
+                lines.push(straight);
+                if has_wire {
+                    let trickles = if cut == Cut::Drop {
+                        form.trickles()
+                    } else {
+                        &[8]
+                    };
+                    let trickle = chance.choice(trickles).copied();
+                    let stride = if trickle == Some(1) { 48 } else { 6 };
+                    lines.push(Self {
+                        trickle,
+                        is_fresh: chance.bool(),
+                        first: chance.usize(1..=stride),
+                        stride,
+                        ..straight
+                    });
+                }
+            }
+        }
         lines
     }
 }

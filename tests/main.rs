@@ -36,6 +36,7 @@ mod limits;
 mod limits_of_statements;
 mod lone_statements;
 mod many;
+mod names;
 mod nesting;
 mod pool;
 mod retry;

@@ -72,3 +72,6 @@ fn not_a_function(door: Door, item: &TokenStream, error: syn::Error, mistakes: &
 fn is(tree: &TokenTree, words: &[&str]) -> bool {
     matches!(tree, TokenTree::Ident(word) if words.iter().any(|known| word == known))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ mod pool;
 mod retry;
 mod session;
 mod shield;
+mod sync;
 
 pub mod guide;
 

@@ -92,6 +92,16 @@ impl Place {
         taken.execute(&mut probe).await.is_err()
     }
 
+    /// Connections that pools of this process have open, the plain one's aside: each has a thread of its own. Not those
+    /// of this place alone, and not the handles of its file, which SQLite keeps for the next connection.
+    pub async fn connections(&self) -> i64 {
+        let names = std::fs::read_dir("/proc/self/task").unwrap();
+        let names =
+            names.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        let workers = names.filter(|name| name.starts_with("sqlx-sqlite"));
+        workers.count() as i64 - i64::from(self.plain.size())
+    }
+
     /// Whether a slow statement was started since this was last asked. Nobody sees from outside what a statement
     /// of this process does: it says so itself.
     pub async fn runs_slow(&self) -> bool {

@@ -22,6 +22,7 @@ mod commit;
 mod hang;
 mod private;
 mod history;
+mod leak;
 mod report;
 mod settings;
 

@@ -89,4 +89,5 @@ campaigns! {
     history on postgres mysql sqlite,
         catches doom_ignored on sqlite,
         catches unknown_retried on postgres;
+    leak on postgres mysql sqlite, catches lease_unproven on postgres;
 }

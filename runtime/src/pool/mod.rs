@@ -20,6 +20,8 @@ mod migrate;
 mod registry;
 mod resize;
 mod seats;
+#[cfg(test)]
+mod seats_tests;
 mod settings;
 mod stats;
 mod steps;

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-
-use tokio::sync::Notify;
 
 use crate::error::{Category, Outcome};
 use crate::operation::Operation;
+use crate::sync::{Mutex, MutexGuard, Notify};
 
 /// What `SessionPool::sessions` says of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +227,7 @@ impl Registry {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

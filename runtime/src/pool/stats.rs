@@ -1,6 +1,6 @@
 //! The pool in figures.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// What `SessionPool::stats` says: figures of one moment, each read on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What keeps retries from adding to the trouble of a server that is in some.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
 use crate::error::Category;
+use crate::sync::AtomicU32;
+use crate::sync::Ordering::Relaxed;
 
 /// How many retries a pool allows while little succeeds: a bucket of tokens. A retry takes some, a call that succeeds
 /// gives back: what its last retry took, or one token where it needed none. An empty bucket ends a call with the error
@@ -81,44 +81,5 @@ impl Budget {
         let _ = self.left.fetch_update(Relaxed, Relaxed, |left| {
             (left < most).then(|| left.saturating_add(back).min(most))
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_empties_by_retries_and_fills_by_success() {
-        let budget = Budget::new(RetryBudget::default());
-        assert_eq!((0..100).filter(|_| budget.pay()).count(), 35, "500 / 14");
-        budget.refill(true);
-        assert!(budget.pay() && !budget.pay(), "what the retry took is back");
-        for _ in 0..3 {
-            budget.refill(false);
-        }
-        assert!(!budget.pay(), "10 left of the 500, and 3 more");
-        for _ in 0..1000 {
-            budget.refill(false);
-        }
-        assert_eq!(
-            (0..100).filter(|_| budget.pay()).count(),
-            35,
-            "never more than full"
-        );
-    }
-
-    #[test]
-    fn without_a_limit_it_never_refuses() {
-        let budget = Budget::new(RetryBudget::unlimited());
-        assert!((0..10_000).all(|_| budget.pay()));
-    }
-
-    #[test]
-    fn what_a_healthy_database_reports_is_free() {
-        assert!(!Budget::charges(Category::Conflict));
-        assert!(!Budget::charges(Category::LockTimeout));
-        assert!(Budget::charges(Category::Connection));
-        assert!(Budget::charges(Category::Capacity));
     }
 }

@@ -5,6 +5,8 @@
 
 mod backoff;
 mod budget;
+#[cfg(test)]
+mod budget_tests;
 mod policy;
 mod retrying;
 

@@ -1,0 +1,230 @@
+//! The same traces through the model and through the implementation, on real databases. `STEADFAST_SEED` repeats a run.
+
+const TRACES: usize = 48;
+
+each_database! {
+    use std::future::pending;
+    use std::panic::AssertUnwindSafe;
+    use std::sync::Mutex;
+    use std::time::Duration;
+    use futures_util::{FutureExt as _, TryStreamExt as _};
+    use steadfast::{Error, OperationStats};
+    use tokio::sync::Notify;
+    use xtask::proxy::{Fault, Proxy};
+    use super::TRACES;
+    use crate::trace::{End, Piece, Played, Trace};
+    use crate::world::{Outcome, Over, Rules, Told};
+
+    const HAS_WIRE: bool = !matches!(NAME.as_bytes(), b"sqlite");
+    const OPERATION: &str = concat!(module_path!(), "::trace");
+    const RULES: Rules = Rules { statements: u8::MAX, errors: u8::MAX, errors_doom: ERROR_DOOMS, plant: None };
+
+    struct Stage {
+        place: Place,
+        proxy: Option<Proxy>,
+        pool: Pool,
+        /// The row before those of the trace.
+        base: i64,
+        answers: Mutex<Vec<Option<bool>>>,
+        /// The body has come to its end, or where it is to be dropped.
+        is_there: Notify,
+    }
+
+    impl Stage {
+        async fn new() -> Self {
+            let place = Place::new().await;
+            let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
+            let pool = Self::pool(&place, proxy.as_ref()).await;
+            Self { place, proxy, pool, base: 0, answers: Mutex::default(), is_there: Notify::new() }
+        }
+
+        async fn pool(place: &Place, proxy: Option<&Proxy>) -> Pool {
+            let builder = match proxy {
+                Some(proxy) => Pool::builder().primary(proxy.url()).max_connections(1),
+                None => place.builder(1),
+            };
+            builder.connect().await.unwrap()
+        }
+
+        async fn piece(&self, session: &mut Session, piece: Piece, row: i64) {
+            let answer = match piece {
+                Piece::Insert => Some(note(session, row).await.is_ok()),
+                Piece::Duplicate => Some(note(session, 0).await.is_ok()),
+                Piece::Peek => Some(sqlx::query("SELECT id FROM accounts").fetch(&mut *session).try_next().await.is_ok()),
+                Piece::Slow => tokio::select! {
+                    // It is sent, or refused, before anybody looks.
+                    biased;
+                    ended = sqlx::query(SLOW).execute(&mut *session) => Some(ended.is_ok()),
+                    () = self.place.slow_is_running() => None,
+                },
+            };
+            self.answers.lock().unwrap().push(answer);
+        }
+
+        async fn body(&self, session: &mut Session, trace: &Trace) -> Result<(), Error> {
+            for (row, piece) in (self.base + 1..).zip(&trace.pieces) {
+                self.piece(session, *piece, row).await;
+            }
+            let Some(proxy) = &self.proxy else {
+                return self.end(session, trace.end).await;
+            };
+            match trace.end {
+                End::Cut => {
+                    assert!(proxy.cut() > 0);
+                    // From here on nothing passes.
+                    eventually("the connections are gone", || async { proxy.cut() == 0 }).await;
+                }
+                End::CutBeforeCommit => proxy.on(|sent| sent.runs("COMMIT"), Fault::CutBefore),
+                End::CutAnswer => proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer),
+                _ => {}
+            }
+            self.end(session, trace.end).await
+        }
+
+        async fn end(&self, session: &mut Session, end: End) -> Result<(), Error> {
+            if !matches!(end, End::DroppedInStatement) {
+                self.is_there.notify_one();
+            }
+            match end {
+                End::Returns(Over::Ok) | End::Cut | End::CutBeforeCommit | End::CutAnswer => Ok(()),
+                End::Returns(Over::Err) => Err(sqlx::Error::RowNotFound.into()),
+                // Past the hook that would print it.
+                End::Returns(Over::Panicked) => std::panic::resume_unwind(Box::new("as planned")),
+                End::Returns(Over::Late) | End::Dropped => pending().await,
+                End::DroppedInStatement | End::LateInStatement => {
+                    // A doomed session answers at once.
+                    let _ = sqlx::query(SLOW).execute(&mut *session).await;
+                    self.is_there.notify_one();
+                    pending().await
+                }
+            }
+        }
+
+        /// What the caller is told, with a deadline that is far enough for all that comes before the end.
+        async fn call(&self, trace: &Trace, limit: Option<Duration>) -> Option<Told> {
+            let operation = self.pool.operation(OPERATION);
+            let operation = match limit {
+                Some(limit) => operation.timeout(limit),
+                None => operation,
+            };
+            let call = AssertUnwindSafe(operation.run(async |session| self.body(session, trace).await)).catch_unwind();
+            let ended = match trace.end {
+                End::Dropped => tokio::select! {
+                    ended = call => Some(ended),
+                    () = self.is_there.notified() => None,
+                },
+                End::DroppedInStatement => tokio::select! {
+                    ended = call => Some(ended),
+                    () = self.is_there.notified() => None,
+                    () = self.slow_at_the_end(trace) => None,
+                },
+                _ => Some(call.await),
+            };
+            ended.map(|ended| match ended {
+                Ok(Ok(())) => Told::Ok,
+                Ok(Err(error)) => Told::Err(outcome(error.outcome())),
+                Err(_payload) => Told::Panicked,
+            })
+        }
+
+        async fn slow_at_the_end(&self, trace: &Trace) {
+            eventually("all pieces are there", || async {
+                self.answers.lock().unwrap().len() == trace.pieces.len()
+            }).await;
+            self.place.slow_is_running().await;
+        }
+
+        /// `None` where the deadline has passed ahead of the end.
+        async fn play(&self, trace: &Trace, limit: Option<Duration>) -> Option<Played> {
+            let before = stats(OPERATION);
+            let told = self.call(trace, limit).await;
+            quiet(&self.pool).await;
+            self.place.has_open(0).await;
+            let outcome = ended(before, stats(OPERATION));
+            let answers = std::mem::take(&mut *self.answers.lock().unwrap());
+            let in_time = limit.is_none() || answers.len() == trace.pieces.len();
+            let inserted = answers.iter().zip(&trace.pieces).filter(|(ok, piece)| **piece == Piece::Insert && **ok == Some(true)).count();
+            let there = self.place.count(&format!("notes WHERE id > {}", self.base)).await;
+            let all = i64::try_from(inserted).unwrap();
+            assert!(there == 0 || there == all, "{trace:?}: {there} of {all} rows are there");
+            // Where no row was to be there, nothing tells.
+            let is_applied = if all > 0 { there == all } else { trace.play(RULES).is_applied };
+            in_time.then_some(Played { answers, told, outcome, is_applied })
+        }
+
+        /// Makes ready for the next trace.
+        async fn renew(&mut self, trace: &Trace) {
+            self.base += 10;
+            let _ = self.is_there.notified().now_or_never();
+            eventually("no slow statement runs", || async { !self.place.runs_slow().await }).await;
+            if let Some(proxy) = &self.proxy {
+                proxy.disarm();
+                proxy.reset();
+            }
+            if matches!(trace.end, End::Cut | End::CutBeforeCommit | End::CutAnswer) {
+                self.pool.close().await;
+                self.pool = Self::pool(&self.place, self.proxy.as_ref()).await;
+            }
+        }
+    }
+
+    fn outcome(outcome: steadfast::Outcome) -> Outcome {
+        match outcome {
+            steadfast::Outcome::NotSent => Outcome::NotSent,
+            steadfast::Outcome::RolledBack => Outcome::RolledBack,
+            steadfast::Outcome::Committed => Outcome::Committed,
+            _ => Outcome::Unknown,
+        }
+    }
+
+    /// How the one call between them has ended.
+    fn ended(before: OperationStats, now: OperationStats) -> Outcome {
+        let counts = |stats: OperationStats| [stats.not_sent, stats.rolled_back, stats.committed, stats.unknown];
+        let ends = [Outcome::NotSent, Outcome::RolledBack, Outcome::Committed, Outcome::Unknown];
+        let mut more = counts(before).into_iter().zip(counts(now)).zip(ends).filter(|((before, now), _)| now > before);
+        let Some((_, outcome)) = more.next() else { panic!("no end was counted: {now:?}") };
+        assert!(more.next().is_none(), "two ends were counted: {before:?}, {now:?}");
+        outcome
+    }
+
+    fn has_deadline(trace: &Trace) -> bool {
+        matches!(trace.end, End::Returns(Over::Late) | End::LateInStatement)
+    }
+
+    #[tokio::test]
+    async fn the_model_and_the_implementation_come_to_the_same() {
+        let seed = seed();
+        println!("STEADFAST_SEED={seed}");
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut stage = Stage::new().await;
+        note_plainly(&stage.place).await;
+        stage.pool.session(OPERATION, async |_| Ok::<_, Error>(())).await.unwrap();
+        let mut ends = std::collections::BTreeMap::<Outcome, usize>::new();
+        for number in 0..TRACES {
+            let trace = Trace::draw(HAS_WIRE, &mut chance);
+            let expected = trace.play(RULES);
+            let mut limit = has_deadline(&trace).then_some(Duration::from_millis(150));
+            let played = loop {
+                let played = stage.play(&trace, limit).await;
+                stage.renew(&trace).await;
+                match played {
+                    Some(played) => break played,
+                    None => limit = limit.map(|limit| 2 * limit),
+                }
+            };
+            let mut allowed = vec![expected.clone()];
+            if has_deadline(&trace) {
+                // The caller waits no longer for the proof of the rollback than 100 ms.
+                allowed.push(Played { told: Some(Told::Err(Outcome::NotSent)), ..expected.clone() });
+            }
+            assert!(allowed.contains(&played), "trace {number} of seed {seed}, {trace:?}, came to {played:?}, and in the model to {expected:?}");
+            *ends.entry(played.outcome).or_default() += 1;
+        }
+        println!("{NAME:9} | {TRACES} traces | {ends:?} | the same in the model");
+    }
+
+    /// The row that `Duplicate` inserts once more.
+    async fn note_plainly(place: &Place) {
+        sqlx::query("INSERT INTO notes (id, body) VALUES (0, 'note 0')").execute(&place.plain).await.unwrap();
+    }
+}

@@ -45,5 +45,6 @@ mod seeing;
 mod sqlite;
 mod sqlite_waits;
 mod strangers;
+mod tls;
 mod traps;
 mod trickle;

@@ -46,5 +46,6 @@ mod seeing;
 mod sqlite;
 mod sqlite_waits;
 mod strangers;
+mod tls;
 mod traps;
 mod trickle;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use xtask::servers::{MariaDb, Postgres, install_openssl};
+use xtask::servers::{Authority, MariaDb, Postgres, install_openssl};
 
 use crate::signals::Signals;
 
@@ -10,6 +10,7 @@ pub(crate) async fn run(mut signals: Signals) -> io::Result<u8> {
     let installing = tokio::task::spawn_blocking(|| {
         Postgres::find()?;
         MariaDb::find()?;
+        Authority::find()?;
         install_openssl()
     });
     tokio::select! {

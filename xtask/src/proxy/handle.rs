@@ -153,9 +153,19 @@ impl Proxy {
         self.shared.rules.lock().held = true;
     }
 
-    /// Ends [`hold`](Self::hold) and every hold by a [`Fault`]; what was held back goes on its way.
+    /// What servers send is held back from now on, and what clients send is passed on; also where nothing can be read.
+    pub fn hold_answers(&self) {
+        self.shared.rules.lock().answers_held = true;
+    }
+
+    /// Ends [`hold`](Self::hold), [`hold_answers`](Self::hold_answers) and every hold by a [`Fault`]; what was held back
+    /// goes on its way.
     pub fn resume(&self) {
-        self.shared.rules.lock().held = false;
+        {
+            let mut orders = self.shared.rules.lock();
+            orders.held = false;
+            orders.answers_held = false;
+        }
         self.links().values().for_each(|link| link.release());
         self.shared.changed.notify_waiters();
     }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::handle::Shared;
 use super::protocol::{Reader, Seen};
-use super::rules::Fault;
+use super::rules::{Fault, Orders};
 
 const BUFFER: usize = 16 * 1024;
 
@@ -141,7 +141,7 @@ impl Link {
         loop {
             let length = from.read(&mut buffer).await?;
             if length == 0 {
-                self.gate(shared).await;
+                self.gate_answers(shared).await;
                 return to.shutdown().await;
             }
             let ended = lock(reader).server(&buffer[..length]);
@@ -155,6 +155,7 @@ impl Link {
                 self.strike(fault, shared).await;
             }
             self.pass(shared).await;
+            self.gate_answers(shared).await;
             shared.traffic.lock().answered(self.id);
             write(&mut to, &kept, shared).await?;
             kept.clear();
@@ -185,9 +186,18 @@ impl Link {
     }
 
     async fn gate(&self, shared: &Shared) {
+        self.wait_while(shared, |orders| orders.held).await;
+    }
+
+    async fn gate_answers(&self, shared: &Shared) {
+        self.wait_while(shared, |orders| orders.held || orders.answers_held)
+            .await;
+    }
+
+    async fn wait_while(&self, shared: &Shared, holds: impl Fn(&Orders) -> bool) {
         loop {
             let changed = shared.changed.notified();
-            if !self.held.load(Ordering::SeqCst) && !shared.rules.lock().held {
+            if !self.held.load(Ordering::SeqCst) && !holds(&shared.rules.lock()) {
                 return;
             }
             changed.await;

@@ -36,6 +36,8 @@ pub(super) struct Orders {
     pub(super) delay: Duration,
     /// Nothing is passed on.
     pub(super) held: bool,
+    /// Nothing of what servers send.
+    pub(super) answers_held: bool,
     /// New connections are cut at once.
     pub(super) refuse: bool,
     pub(super) armed: Vec<Armed>,

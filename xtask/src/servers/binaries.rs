@@ -53,6 +53,13 @@ impl Need {
         elsewhere: "MariaDB 10.6 or newer (`mariadbd` and `mariadb-install-db`)",
     };
 
+    pub(super) const OPENSSL: Self = Self {
+        programs: &[&["openssl"]],
+        folders: &["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"],
+        package: "openssl",
+        elsewhere: "the program `openssl`",
+    };
+
     fn search(&self) -> Option<Programs> {
         let on_path: Vec<PathBuf> = env::var_os("PATH")
             .iter()

@@ -3,17 +3,21 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::account::Account;
+use super::authority::Identity;
 use super::watcher::Watcher;
 
 // A Unix socket's path has room for 107 bytes; the socket's own name takes up to 20 of them.
 const LONGEST: usize = 85;
+
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
 
 /// The folder, and the account that owns it.
 #[derive(Debug)]
@@ -75,6 +79,24 @@ impl Home {
         let path = self.path.join(name);
         fs::write(&path, text)?;
         self.give(&path)
+    }
+
+    /// What a server proves with who it is, readable to nobody else: servers insist on that.
+    pub(super) fn keep(&self, identity: &Identity) -> io::Result<()> {
+        self.write(CERTIFICATE, &identity.certificate)?;
+        // Not readable to others for a moment either.
+        let _ = fs::remove_file(self.path.join(KEY));
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.path.join(KEY))?;
+        self.write(KEY, &identity.key)
+    }
+
+    /// Where the certificate is that was kept, and its key.
+    pub(super) fn identity(&self) -> [PathBuf; 2] {
+        [CERTIFICATE, KEY].map(|name| self.path.join(name))
     }
 
     fn give(&self, path: &Path) -> io::Result<()> {

@@ -26,6 +26,8 @@ CREATE USER IF NOT EXISTS 'steadfast'@'%' IDENTIFIED BY 'steadfast';
 GRANT ALL ON steadfast.* TO 'steadfast'@'%';
 ";
 
+const TLS_ALONE: &str = "ALTER USER 'steadfast'@'%' REQUIRE SSL;\n";
+
 impl Kind for MariaDbKind {
     const NAME: &'static str = "MariaDB";
     const PREFIX: &'static str = "steadfast-mariadb-";
@@ -41,8 +43,12 @@ impl Kind for MariaDbKind {
         Programs::find(&Need::MARIADB).map(Self)
     }
 
-    fn initialise(&self, home: &Home, _options: &Options) -> io::Result<()> {
-        home.write("init.sql", INIT)?;
+    fn initialise(&self, home: &Home, options: &Options) -> io::Result<()> {
+        let mut script = INIT.to_owned();
+        if options.identity.is_some() {
+            script.push_str(TLS_ALONE);
+        }
+        home.write("init.sql", &script)?;
         let mut arguments = vec!["--no-defaults".into(), option("datadir", home.data())];
         arguments.extend(
             ["--auth-root-authentication-method=normal", "--skip-test-db"].map(OsString::from),
@@ -75,6 +81,10 @@ impl Kind for MariaDbKind {
         }
         if !options.fsync {
             arguments.push("--debug-no-sync".into());
+        }
+        if options.identity.is_some() {
+            let [certificate, key] = home.identity();
+            arguments.extend([option("ssl-cert", certificate), option("ssl-key", key)]);
         }
         arguments.extend(
             options

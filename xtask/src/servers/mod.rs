@@ -8,6 +8,7 @@
 //! in a plain thread alike.
 
 mod account;
+mod authority;
 mod binaries;
 mod home;
 mod mariadb;
@@ -17,6 +18,7 @@ mod process;
 mod server;
 mod watcher;
 
+pub use authority::{Authority, Identity};
 pub use binaries::{Programs, install_openssl};
 pub use mariadb::{MariaDb, MariaDbKind};
 pub use postgres::{Postgres, PostgresKind};

@@ -26,6 +26,8 @@ const INIT: &str = "CREATE ROLE steadfast LOGIN PASSWORD 'steadfast'
 CREATE DATABASE steadfast OWNER steadfast
 ";
 
+const STEADFAST: &str = "all steadfast 127.0.0.1/32";
+
 impl Kind for PostgresKind {
     const NAME: &'static str = "PostgreSQL";
     const PREFIX: &'static str = "steadfast-postgres-";
@@ -61,7 +63,13 @@ impl Kind for PostgresKind {
         let rest = fs::read_to_string(&access)?;
         fs::write(
             &access,
-            format!("host all steadfast 127.0.0.1/32 scram-sha-256\n{rest}"),
+            // The first line that fits decides.
+            match options.identity {
+                Some(_) => {
+                    format!("hostssl {STEADFAST} scram-sha-256\nhost {STEADFAST} reject\n{rest}")
+                }
+                None => format!("host {STEADFAST} scram-sha-256\n{rest}"),
+            },
         )?;
 
         let mut arguments = vec!["--single".into(), "-D".into(), data.into()];
@@ -89,6 +97,16 @@ impl Kind for PostgresKind {
         }
         for setting in settings {
             arguments.extend(["-c".into(), setting.into()]);
+        }
+        if options.identity.is_some() {
+            let [certificate, key] = home.identity().map(|path| path.display().to_string());
+            for setting in [
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={certificate}"),
+                format!("ssl_key_file={key}"),
+            ] {
+                arguments.extend(["-c".into(), setting.into()]);
+            }
         }
         arguments.extend(options.arguments("-c", "fsync=off"));
         (self.0.path("postgres"), arguments)

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::authority::Identity;
 use super::home::{Home, tail};
 use super::port;
 use super::process::{children, crash, freeze, signal, thaw, wait};
@@ -61,6 +62,7 @@ pub trait Kind: Debug + Send + Sync + Sized + 'static {
 pub struct Options {
     pub(super) fsync: bool,
     pub(super) settings: Vec<(String, String)>,
+    pub(super) identity: Option<Identity>,
 }
 
 /// Settings of a server that is yet to be started; from [`Server::builder`].
@@ -85,6 +87,12 @@ impl<K: Kind> Builder<K> {
         self
     }
 
+    /// Serves TLS beside plain connections, and proves with this who it is. `steadfast` gets in by TLS alone then.
+    pub fn tls(mut self, identity: &Identity) -> Self {
+        self.options.identity = Some(identity.clone());
+        self
+    }
+
     /// Finds or installs the programs, makes the data folder and starts the server; answers when it takes connections.
     ///
     /// # Errors
@@ -101,6 +109,9 @@ impl<K: Kind> Builder<K> {
             port: 0,
             child: Mutex::new(None),
         };
+        if let Some(identity) = &server.options.identity {
+            server.home.keep(identity)?;
+        }
         server.kind.initialise(&server.home, &server.options)?;
         for _ in 0..20 {
             server.port = port::free();
@@ -151,6 +162,7 @@ impl<K: Kind> Server<K> {
             options: Options {
                 fsync: true,
                 settings: Vec::new(),
+                identity: None,
             },
             kind: PhantomData,
         }
@@ -175,6 +187,16 @@ impl<K: Kind> Server<K> {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Gives it another identity than [`Builder::tls`] has. It takes it as soon as it is told to, by
+    /// `SELECT pg_reload_conf()` or `FLUSH SSL`; open connections stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be written to.
+    pub fn renew(&self, identity: &Identity) -> io::Result<()> {
+        self.home.keep(identity)
     }
 
     /// The server's process, while it runs.

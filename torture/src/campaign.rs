@@ -12,17 +12,26 @@ use xtask::database::Database;
 
 use crate::bank;
 use crate::cancel;
-use crate::panic;
-use crate::poison;
 use crate::commit;
 use crate::hang;
 use crate::history;
 use crate::leak;
+use crate::panic;
+use crate::poison;
 use crate::report::Report;
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
-pub(crate) const CAMPAIGNS: &[Campaign] = &[cancel::CAMPAIGN, panic::CAMPAIGN, commit::CAMPAIGN, poison::CAMPAIGN, hang::CAMPAIGN, bank::CAMPAIGN, history::CAMPAIGN, leak::CAMPAIGN];
+pub(crate) const CAMPAIGNS: &[Campaign] = &[
+    cancel::CAMPAIGN,
+    panic::CAMPAIGN,
+    commit::CAMPAIGN,
+    poison::CAMPAIGN,
+    hang::CAMPAIGN,
+    bank::CAMPAIGN,
+    history::CAMPAIGN,
+    leak::CAMPAIGN,
+];
 
 /// One kind of fault, on the databases that can have it.
 pub(crate) struct Campaign {

@@ -15,14 +15,14 @@ mod backends;
 mod bank;
 mod campaign;
 mod cancel;
-mod panic;
-mod poison;
 mod child;
 mod commit;
 mod hang;
-mod private;
 mod history;
 mod leak;
+mod panic;
+mod poison;
+mod private;
 mod report;
 mod settings;
 

@@ -282,9 +282,10 @@ fn one_of<const N: usize>(noise: &mut Noise, all: [TokenStream; N]) -> TokenStre
 }
 
 fn seed() -> u64 {
-    std::env::var("STEADFAST_SEED")
-        .map(|seed| seed.parse().expect("STEADFAST_SEED must be a number"))
-        .unwrap_or_else(|_| fastrand::u64(..))
+    std::env::var("STEADFAST_SEED").map_or_else(
+        |_| fastrand::u64(..),
+        |seed| seed.parse().expect("STEADFAST_SEED must be a number"),
+    )
 }
 
 /// What is written has a diagnostic in it, or is code. `Some(true)` for a diagnostic.

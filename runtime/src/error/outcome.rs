@@ -37,7 +37,9 @@ pub enum Phase {
 
 impl Outcome {
     /// What two attempts of one call came to: what either has left, or may have, is there.
-    pub(crate) fn beside(self, other: Outcome) -> Outcome {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn beside(self, other: Outcome) -> Outcome {
         match (self, other) {
             (Outcome::Unknown, _) | (_, Outcome::Unknown) => Outcome::Unknown,
             (Outcome::Committed, _) | (_, Outcome::Committed) => Outcome::Committed,

@@ -66,6 +66,26 @@ each_database! {
         }
     }
 
+    /// One that can be told, and does not say what it was told.
+    #[derive(Debug)]
+    struct Silent(Error);
+
+    impl From<Error> for Silent {
+        fn from(error: Error) -> Self {
+            Self(error)
+        }
+    }
+
+    impl Classify for Silent {
+        fn category(&self) -> Option<Category> {
+            Some(self.0.category())
+        }
+
+        fn session_error_mut(&mut self) -> Option<&mut Error> {
+            Some(&mut self.0)
+        }
+    }
+
     type Boxed = Box<dyn StdError + Send + Sync>;
 
     /// One note is there, and what should follow waits for somebody else's lock in vain.
@@ -225,6 +245,8 @@ each_database! {
         undone!(|error| anyhow::Error::from(Repository::Ours(error)).context("an order"));
         undone!(|error| OverPlain::Shared(Arc::new(error)));
         undone!(ByHand::from);
+        let Silent(error) = in_time(order(&pool, &other, &elsewhere.plain, Silent)).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error:?}");
     }
 
     /// What an error is replaced by, because nothing can be added to it, says all that it said.
@@ -262,7 +284,24 @@ each_database! {
         let error = in_time(once_there(&pool, &place.plain)).await.unwrap_err();
         assert_eq!(Classify::category(&error), Some(Category::Programming), "{error:?}");
         assert_eq!((Classify::outcome(&error), place.notes().await), (Some(Outcome::Committed), vec![1]), "{error:?}");
+        assert!(matches!(&error, OverPlain::Db(error) if error.operation().is_some()), "{error:?}");
         let stats = support::stats(&format!("{NAME}::once_there"));
         assert_eq!((stats.committed, stats.rolled_back), (1, 0), "{stats:?}");
+    }
+
+    #[with_session(autocommit)]
+    #[retry(immediate, max = 2, idempotent, on(not_found))]
+    async fn searches(session: &mut Session) -> sqlx::Result<()> {
+        note(session, 1).await?;
+        sqlx::query_scalar::<_, i64>("SELECT id FROM notes WHERE id = 7").fetch_one(session).await?;
+        Ok(())
+    }
+
+    /// Also where the earlier attempt's error could bear nothing of it.
+    #[tokio::test]
+    async fn by_an_earlier_attempt_that_found_nothing() {
+        let place = Place::new().await;
+        let error = searches(&place.pool(1).await).await.unwrap_err();
+        assert_eq!((Classify::outcome(&error), place.notes().await), (Some(Outcome::Committed), vec![1]), "{error:?}");
     }
 }

@@ -44,6 +44,10 @@ impl AttemptError {
         self
     }
 
+    pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
     pub(crate) fn tokens(&self) -> &[Token] {
         &self.tokens
     }

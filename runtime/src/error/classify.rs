@@ -21,7 +21,8 @@ use super::verdict::Retry;
 /// error have it too.
 ///
 /// Where work is there, or may be, an error that cannot be told so is replaced by `From<steadfast::Error>`: one whose
-/// `session_error_mut` is `None` although it has a category, and that does not bear that outcome itself.
+/// `session_error_mut` is `None` although it has a category, and that does not bear that outcome itself. `outcome` must
+/// be written for it to be seen.
 ///
 /// Looking costs a few type comparisons for each link of the chain, and happens only when a call fails.
 ///
@@ -96,6 +97,17 @@ pub trait Classify {
     fn fault(&self) -> Option<Fault<'_>> {
         self.category()
             .map(|category| Fault::of_category(category, self.outcome()))
+    }
+
+    /// What this error says of the work, wherever in it that stands.
+    #[doc(hidden)]
+    fn borne(&mut self) -> Option<Outcome> {
+        let ours = self.session_error_mut().map(|ours| ours.outcome());
+        let seen = self.fault().and_then(|fault| fault.outcome());
+        match (ours, seen) {
+            (Some(ours), Some(seen)) => Some(ours.beside(seen)),
+            (ours, seen) => ours.or(seen),
+        }
     }
 
     /// Whether another attempt makes sense where a session vouches that this one was undone.
@@ -279,17 +291,12 @@ classify_answer!(sqlx::sqlite::SqliteError, |answer| answer);
 #[doc(hidden)]
 pub trait ManagedError: Classify + From<Error> {
     /// Adds what is known of the work, which is there or may be, to an error of ours inside this one. Nobody may read
-    /// that it is not there: where the database's error sits in a layer in which nothing can be written, and does not
-    /// bear this `outcome` itself, one of ours takes the place of the whole.
-    fn tell(&mut self, outcome: Outcome, add: impl FnOnce(&mut Error)) {
+    /// that it is not there: where it `must` be told, and the database's error sits in a layer in which nothing can be
+    /// written, one of ours takes the place of the whole.
+    fn tell(&mut self, must: bool, add: impl FnOnce(&mut Error)) {
         if let Some(ours) = self.adopted() {
-            return add(ours);
-        }
-        let stand_in = match self.fault() {
-            Some(fault) if fault.outcome() != Some(outcome) => fault.stand_in(),
-            _ => None,
-        };
-        if let Some(mut ours) = stand_in {
+            add(ours);
+        } else if must && let Some(mut ours) = self.fault().and_then(|fault| fault.stand_in()) {
             add(&mut ours);
             *self = Self::from(ours);
         }

@@ -281,7 +281,10 @@ impl Error {
                 .iter()
                 .filter(|attempt| attempt.outcome() == Outcome::Unknown);
             let tokens: Vec<&[Token]> = in_doubt.map(AttemptError::tokens).collect();
-            self.0.tokens = if tokens.iter().any(|tokens| tokens.is_empty()) {
+            let is_partly_there = attempts
+                .iter()
+                .any(|attempt| attempt.outcome() == Outcome::Committed);
+            self.0.tokens = if is_partly_there || tokens.iter().any(|tokens| tokens.is_empty()) {
                 Vec::new()
             } else {
                 tokens.concat()

@@ -185,6 +185,11 @@ impl<'a> Fault<'a> {
         (!found_nothing).then(|| Error::standing_for(self))
     }
 
+    /// Whether it can be asked in a ledger what became of a commit.
+    pub(crate) fn has_token(&self) -> bool {
+        self.node.is_some_and(|node| !node.tokens.is_empty())
+    }
+
     /// What stands behind it, where it is one of ours.
     pub(super) fn node(&self) -> Option<&Node> {
         self.node

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::backoff::Reconnect;
 use super::budget::Budget;
 use super::policy::RetryPolicy;
-use crate::error::{AttemptError, Category, Classify, Fault, ManagedError, Outcome, Phase, Retry};
+use crate::error::{
+    AttemptError, Category, Classify, Error, Fault, ManagedError, Outcome, Phase, Retry,
+};
 use crate::plant::{Plant, planted};
 
 /// The attempts of one call. The loop with a session and the one without share it.
@@ -118,14 +120,29 @@ impl Retrying {
     /// The attempt ended in this error. `vouched`: a session has made it itself, and has undone what it did not commit.
     /// Of a lost connection in an error that does not tell whose it was, nobody knows what was applied.
     pub(crate) fn note(&mut self, error: &mut impl Classify, vouched: bool) -> Failure {
+        self.note_in_session(error, vouched, None)
+    }
+
+    /// The same where a session knows what became of the attempt's work: that outweighs what an error tells of it.
+    pub(crate) fn note_in_session(
+        &mut self,
+        error: &mut impl Classify,
+        vouched: bool,
+        outcome: Option<Outcome>,
+    ) -> Failure {
         let own = error.session_error_mut();
         let (phase, tokens) = own.map_or((Phase::Body, Vec::new()), |own| {
             (own.phase(), own.tokens().to_vec())
         });
-        let failure = self.note_fault(error.fault().as_ref(), phase, vouched);
+        let borne = error.borne().filter(|_| !vouched);
+        let known = [outcome, borne].into_iter().flatten();
+        let failure = self
+            .note_fault(error.fault().as_ref(), phase, vouched)
+            .in_session(known.reduce(Outcome::beside));
         if failure.known.is_some()
-            && let Some(noted) = self.errors.pop()
+            && let Some(mut noted) = self.errors.pop()
         {
+            noted.set_outcome(failure.outcome);
             self.errors.push(noted.with_tokens(tokens));
         }
         failure
@@ -234,12 +251,19 @@ impl Retrying {
     }
 
     /// The same for an error that a session answers for: what an attempt has left, or may have, is told in any case.
-    pub(crate) fn give_up_managed(&mut self, error: &mut impl ManagedError) {
+    pub(crate) fn give_up_managed(
+        &mut self,
+        error: &mut impl ManagedError,
+        add: impl FnOnce(&mut Error),
+    ) {
         let outcomes = self.errors.iter().map(AttemptError::outcome);
         match outcomes.reduce(Outcome::beside) {
-            Some(outcome @ (Outcome::Committed | Outcome::Unknown)) if self.errors.len() > 1 => {
+            Some(Outcome::Committed | Outcome::Unknown) if self.errors.len() > 1 => {
                 let attempts = std::mem::take(&mut self.errors);
-                error.tell(outcome, |own| own.set_attempts(attempts));
+                error.tell(true, |own| {
+                    add(own);
+                    own.set_attempts(attempts);
+                });
             }
             _ => self.give_up(error),
         }

@@ -152,7 +152,7 @@ impl State {
     /// named, and what is in doubt for either of them stays so. The outcome is this call's, unless another session has
     /// committed what this one did not: then nobody may repeat the whole as if nothing of it were there.
     pub(super) fn tell<E: ManagedError>(&self, mut error: E) -> E {
-        let borne = error.fault().and_then(|fault| fault.outcome());
+        let borne = error.borne();
         let outcome = match (self.outcome, borne) {
             (_, Some(Outcome::Unknown)) => Some(Outcome::Unknown),
             (Some(Outcome::NotSent | Outcome::RolledBack), Some(Outcome::Committed)) => {
@@ -161,22 +161,16 @@ impl State {
             (own, borne) => own.or(borne),
         };
         let add = |inner: &mut Error| self.add_to(inner, outcome);
-        match outcome {
-            // Where this call's own work is undone, what bears another's doubt already may stay the driver's.
-            Some(there @ (Outcome::Committed | Outcome::Unknown))
-                if self.is_there() || borne != Some(there) =>
-            {
-                error.tell(there, add);
-            }
-            _ => {
-                error.session_error_mut().map(add);
-            }
+        let asks_for_another =
+            || !self.is_own && error.fault().is_some_and(|fault| fault.has_token());
+        let must = is_there(outcome) && (borne != outcome || asks_for_another());
+        // Where this call's own work is undone, what bears another's doubt already may stay the driver's.
+        if must || is_there(self.outcome) {
+            error.tell(must, add);
+        } else {
+            error.session_error_mut().map(add);
         }
         error
-    }
-
-    fn is_there(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Committed | Outcome::Unknown))
     }
 
     fn add_to(&self, error: &mut Error, outcome: Option<Outcome>) {
@@ -199,15 +193,16 @@ impl State {
 
     /// How long to wait before another attempt; where there is none the error gets those of all attempts.
     pub(super) fn pause_after<E: ManagedError>(&mut self, error: &mut E) -> Option<Duration> {
-        let retrying = self.retrying.as_mut()?;
-        let failure = retrying.note(error, self.is_own).in_session(self.outcome);
+        let mut retrying = self.retrying.take()?;
+        let failure = retrying.note_in_session(error, self.is_own, self.outcome);
         let pause = retrying.pause_after(&failure, self.deadline);
         if pause.is_some() {
             self.entry.operation.record_retried(failure.category());
-            return pause;
+        } else {
+            retrying.give_up_managed(error, |own| self.add_to(own, None));
         }
-        retrying.give_up_managed(error);
-        None
+        self.retrying = Some(retrying);
+        pause
     }
 
     pub(super) fn answered<T, E: Classify>(&self, result: Result<T, E>) -> Result<T, E> {
@@ -218,4 +213,8 @@ impl State {
             .answered(result.as_ref().err().and_then(Classify::category));
         result
     }
+}
+
+fn is_there(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Committed | Outcome::Unknown))
 }

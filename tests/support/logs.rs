@@ -1,12 +1,13 @@
 //! Everything that is logged on one thread, to look at afterwards.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 /// An event, or the opening of a span.
@@ -59,12 +60,36 @@ impl Logs {
     }
 }
 
-/// Captures what this thread logs until the guard is dropped.
-pub fn capture() -> (Logs, DefaultGuard) {
-    let logs = Logs::default();
-    let subscriber = tracing_subscriber::registry().with(logs.clone());
-    (logs, tracing::subscriber::set_default(subscriber))
+thread_local! {
+    static CAPTURED: RefCell<Option<Logs>> = const { RefCell::new(None) };
 }
+
+/// Captures what this thread logs until the guard is dropped.
+pub fn capture() -> (Logs, Capture) {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Captures))
+            .unwrap();
+    });
+    let logs = Logs::default();
+    CAPTURED.set(Some(logs.clone()));
+    (logs, Capture(()))
+}
+
+/// The thread's logs are captured while this lives.
+pub struct Capture(());
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        CAPTURED.set(None);
+    }
+}
+
+/// Gives every thread its own logs.
+///
+/// One for the whole process: with one of its own for each capture, `tracing` asks only the thread
+/// that comes first whether a place that logs is of interest, and remembers a no for all others.
+struct Captures;
 
 #[derive(Default)]
 struct Fields(Vec<(String, String)>);
@@ -79,24 +104,30 @@ impl Visit for Fields {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Logs {
+impl<S: Subscriber> Layer<S> for Captures {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        CAPTURED.with_borrow(Option::is_some)
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        self.push(
-            attributes.metadata(),
-            attributes.metadata().name(),
-            true,
-            fields,
-        );
+        let metadata = attributes.metadata();
+        push(metadata, metadata.name(), true, fields);
     }
 
     fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         values.record(&mut fields);
-        if let Some(line) = self.0.lock().unwrap().last_mut() {
-            line.fields.extend(fields.0);
-        }
+        CAPTURED.with_borrow(|logs| {
+            let mut lines = logs.as_ref()?.0.lock().unwrap();
+            lines.last_mut()?.fields.extend(fields.0);
+            Some(())
+        });
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -107,18 +138,21 @@ impl<S: Subscriber> Layer<S> for Logs {
             .iter()
             .find(|(name, _)| name == "message")
             .map_or(String::new(), |(_, message)| message.clone());
-        self.push(event.metadata(), &message, false, fields);
+        push(event.metadata(), &message, false, fields);
     }
 }
 
-impl Logs {
-    fn push(&self, metadata: &tracing::Metadata<'_>, name: &str, is_span: bool, fields: Fields) {
-        self.0.lock().unwrap().push(Line {
-            target: metadata.target().to_owned(),
-            level: *metadata.level(),
-            name: name.to_owned(),
-            is_span,
-            fields: fields.0,
-        });
-    }
+fn push(metadata: &Metadata<'_>, name: &str, is_span: bool, fields: Fields) {
+    let line = Line {
+        target: metadata.target().to_owned(),
+        level: *metadata.level(),
+        name: name.to_owned(),
+        is_span,
+        fields: fields.0,
+    };
+    CAPTURED.with_borrow(|logs| {
+        if let Some(logs) = logs {
+            logs.0.lock().unwrap().push(line);
+        }
+    });
 }

@@ -1,5 +1,6 @@
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -14,9 +15,16 @@ static OUTER: Operation = Operation::new("tests::outer").handles_errors();
 inventory::submit! { Registered(&INNER) }
 inventory::submit! { Registered(&OUTER) }
 
-/// Writes every event as a line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// What this thread logs, while [`logged`] asks for it.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Writes every event as a line, for whoever asks on its thread.
+///
+/// One for the whole process: with one of its own for each test, `tracing` asks only the thread
+/// that comes first whether a place that logs is of interest, and remembers a no for all others.
+struct Lines;
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -30,7 +38,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0.lock().expect("no test panics with it").push(line.0);
+        LINES.with_borrow_mut(|lines| lines.as_mut().map(|lines| lines.push(line.0)));
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -47,10 +55,13 @@ impl Visit for Line {
 }
 
 fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
-    let lines = Lines::default();
-    let result = tracing::subscriber::with_default(lines.clone(), work);
-    let lines = std::mem::take(&mut *lines.0.lock().expect("no test panics with it"));
-    (result, lines)
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        tracing::subscriber::set_global_default(Lines).expect("nothing else listens here");
+    });
+    LINES.set(Some(Vec::new()));
+    let result = work();
+    (result, LINES.take().expect("it was asked for above"))
 }
 
 fn failed(category: Category) -> Result<(), Error> {

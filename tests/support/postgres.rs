@@ -76,9 +76,11 @@ impl Place {
     }
 
     /// Whether the server runs a slow statement for this place.
+    ///
+    /// By what it waits for: a statement that is only parsed is active too.
     pub async fn runs_slow(&self) -> bool {
         sqlx::query_scalar(
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = $1 AND state = 'active' AND query LIKE '%pg_sleep%'",
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = $1 AND wait_event = 'PgSleep'",
         )
         .bind(&self.name)
         .fetch_one(&self.plain)

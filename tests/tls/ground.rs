@@ -179,7 +179,7 @@ macro_rules! ground {
 
             async fn runs_slow(&self) -> bool {
                 sqlx::query_scalar(on(
-                    "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'steadfast' AND state = 'active' AND query LIKE '%pg_sleep%'",
+                    "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'steadfast' AND wait_event = 'PgSleep'",
                     "SELECT count(*) > 0 FROM information_schema.processlist WHERE user = 'steadfast' AND state = 'User sleep'",
                 ))
                 .fetch_one(&self.plain)

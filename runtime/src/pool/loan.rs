@@ -74,10 +74,11 @@ impl<DB: Driver> Connector<DB> {
 }
 
 impl<DB: Backend> Manager for Connector<DB> {
-    type Type = Link<DB>;
+    /// Boxed, because a loan moves with every control statement.
+    type Type = Box<Link<DB>>;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<Link<DB>, sqlx::Error> {
+    async fn create(&self) -> Result<Box<Link<DB>>, sqlx::Error> {
         if DB::lives_in_memory(self.line.options()) {
             let mut anchor = self.anchor.lock().await;
             if anchor.is_none() {
@@ -98,7 +99,7 @@ impl<DB: Backend> Manager for Connector<DB> {
             self.line.open(self.settings.acquire_timeout).await;
         }
         let now = Instant::now();
-        Ok(Link {
+        Ok(Box::new(Link {
             wire: Wire::new(connection, tag, Arc::clone(&self.line)),
             after_connect: self.after_connect.clone(),
             home: Home::here(),
@@ -109,10 +110,10 @@ impl<DB: Backend> Manager for Connector<DB> {
             used: now,
             heard: now,
             due: AtomicBool::new(false),
-        })
+        }))
     }
 
-    async fn recycle(&self, link: &mut Link<DB>, _: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, link: &mut Box<Link<DB>>, _: &Metrics) -> RecycleResult<sqlx::Error> {
         let now = Instant::now();
         // The second line: such a wire never comes back, its loan takes it out.
         if !link.wire.may_go_back() {
@@ -222,7 +223,7 @@ impl<DB: Backend> Carrier<DB> for Loan<DB> {
                 wire,
                 after_connect: Some(after_connect),
                 ..
-            }) = self.link.as_deref_mut()
+            }) = self.link.as_deref_mut().map(Box::as_mut)
             else {
                 return Ok(false);
             };

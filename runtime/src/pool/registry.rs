@@ -98,7 +98,7 @@ impl Entry {
 
     pub(crate) fn next_attempt(&self) {
         self.attempt.fetch_add(1, Ordering::Relaxed);
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ending();
         if let Some(latest) = ended.outcome.take() {
             ended.before = Some(ended.before.map_or(latest, |before| latest.beside(before)));
         }
@@ -110,24 +110,22 @@ impl Entry {
 
     /// What became of the work of the latest attempt.
     pub(crate) fn ended(&self, outcome: Option<Outcome>) {
-        self.ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .outcome = outcome;
+        self.ending().outcome = outcome;
     }
 
     /// The call has an answer for its caller. A call that is dropped before has none: it was cancelled.
     pub(crate) fn answered(&self, category: Option<Category>) {
         self.answered.store(true, Ordering::Relaxed);
-        self.ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .category = category;
+        self.ending().category = category;
     }
 
     pub(crate) fn panicked(&self) {
         self.answered.store(true, Ordering::Relaxed);
         self.panicked.store(true, Ordering::Relaxed);
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Ended> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn info(&self) -> SessionInfo {

@@ -12,7 +12,8 @@ use crate::isolation::Isolation;
 pub(super) const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
 
 pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
-    let mut sql = String::new();
+    // What travels with most of them, an operation's longest name included.
+    let mut sql = String::with_capacity(160);
     let statement = tag
         .statement_timeout
         .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
@@ -40,7 +41,8 @@ pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
         sql.push_str(WATCH);
     }
     if let Some(owner) = begin.owner {
-        let _ = write!(sql, "; SET LOCAL application_name = {}", shown(owner));
+        sql.push_str("; SET LOCAL application_name = ");
+        show(owner, &mut sql);
     }
     // Never for the session: what goes ahead of BEGIN in one query is a part of the transaction, and undone with
     // it.
@@ -64,20 +66,18 @@ fn set_for_session(tag: &mut PgTag, sql: &mut String, statement: u64, lock: u64)
 
 /// `operation#id` as a literal. The server cuts names at 63 bytes and takes nothing but ASCII; the id shall stay. An
 /// escape string reads the same under every setting.
-fn shown(owner: Owner) -> String {
-    let id = format!("#{}", owner.id);
-    let mut literal = String::from("E'");
-    for character in owner.operation.chars().take(63 - id.len()) {
+fn show(owner: Owner, sql: &mut String) {
+    let digits = owner.id.checked_ilog10().unwrap_or(0) as usize + 1;
+    sql.push_str("E'");
+    for character in owner.operation.chars().take(62 - digits) {
         match character {
-            '\'' => literal.push_str("\\'"),
-            '\\' => literal.push_str("\\\\"),
-            ' '..='~' => literal.push(character),
-            _ => literal.push('?'),
+            '\'' => sql.push_str("\\'"),
+            '\\' => sql.push_str("\\\\"),
+            ' '..='~' => sql.push(character),
+            _ => sql.push('?'),
         }
     }
-    literal.push_str(&id);
-    literal.push('\'');
-    literal
+    let _ = write!(sql, "#{}'", owner.id);
 }
 
 /// 0 would mean no limit at all, and the settings are 32-bit numbers.

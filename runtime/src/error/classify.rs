@@ -17,8 +17,8 @@ use super::verdict::Retry;
 /// The error type of every managed function has it, together with `From<steadfast::Error>`, because fetching a
 /// connection and committing can fail too. `#[derive(SessionError)]` writes both. It is implemented for
 /// [`Error`](crate::Error), [`sqlx::Error`], boxed errors and (feature `anyhow`) `anyhow::Error`; these walk the chain
-/// of sources and find the first database error in it, also behind `#[error(transparent)]`. `Box` and `Arc` of such an
-/// error have it too.
+/// of sources and find the first database error in it, also behind `#[error(transparent)]` where that error has a source
+/// to show. `Box` and `Arc` of such an error have it too.
 ///
 /// Where work is there, or may be, an error that cannot be told so is replaced by `From<steadfast::Error>`: one whose
 /// `session_error_mut` is `None` although it has a category, and that does not bear that outcome itself. `outcome` must

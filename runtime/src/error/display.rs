@@ -57,6 +57,9 @@ impl fmt::Display for Told<'_> {
             (None, Outcome::Unknown) => formatter.write_str(
                 "; whether the work was committed is unknown, so look before it is repeated",
             )?,
+            (None, Outcome::Committed) => formatter.write_str(
+                "; its work, or a part of it, is committed, so look before it is repeated",
+            )?,
             (None, _) if node.doomed => formatter
                 .write_str("; return that error, or run what may fail inside `savepoint`")?,
             (None, _) if node.message.is_none() => {

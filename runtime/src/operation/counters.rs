@@ -51,7 +51,7 @@ pub struct OperationStats {
     pub panicked: u64,
     /// Hooks that failed, panicked, or could not be run.
     pub hooks_failed: u64,
-    /// Attempts beyond the first.
+    /// Attempts beyond the first, counted when their wait begins: a call that is dropped in it counts too.
     pub retried: u64,
     /// The time of all ended calls together, waits between attempts included.
     pub total_duration: Duration,

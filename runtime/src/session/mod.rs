@@ -46,9 +46,9 @@ use crate::pool::{Custody, Entry, SessionPool, closed};
 ///
 /// | | closed behind | left, because no text shows it | costs nothing |
 /// |---|---|---|---|
-/// | PostgreSQL | `SET`, `RESET`, `DISCARD`, `set_config(…, false)`, `UPDATE pg_settings`; temporary tables and views; `PREPARE`, `DEALLOCATE`, `DECLARE … WITH HOLD`, `LOAD`; `pg_advisory_lock` and its kind | what functions, `DO` and `CALL` set; `SELECT … INTO TEMP`; what a [lent](crate::guide::adopting) connection was told | `SET LOCAL`, `set_config(…, true)`, `ON COMMIT DROP`, `pg_advisory_xact_lock` |
-/// | MySQL, MariaDB | `SET` of the session, of its next transaction and of variables (`@a := …`, `INTO @a`), `USE`, temporary tables, `PREPARE`, `GET_LOCK` | what procedures, functions, `EXECUTE` and a lent connection do | `SET STATEMENT … FOR`, `SET GLOBAL` |
-/// | SQLite | `PRAGMA` that sets something of the connection's, `ATTACH`, `DETACH`, temporary tables, views and triggers | what a lent connection was told | `PRAGMA` that asks, and those of the database itself |
+/// | PostgreSQL | `SET`, `RESET`, `DISCARD`, `set_config(…, false)`, `UPDATE pg_settings`; what is temporary, by `CREATE` or `SELECT … INTO TEMP`; `PREPARE`, `DEALLOCATE`, `DECLARE … WITH HOLD`, `LOAD`; `pg_advisory_lock` and its kind | what functions, `DO` and `CALL` set; what a [lent](crate::guide::adopting) connection was told | `SET LOCAL`, `set_config(…, true)`, `ON COMMIT DROP`, `pg_advisory_xact_lock` |
+/// | MySQL, MariaDB | `SET` of the session, of its next transaction and of variables (`@a := …`, `INTO @a`), `USE`, temporary tables, `PREPARE`, `GET_LOCK` | what procedures, functions, `EXECUTE` and a lent connection do | `SET STATEMENT … FOR` what leaves nothing by itself, `SET GLOBAL` |
+/// | SQLite | `PRAGMA` that sets something of the connection's, behind `EXPLAIN` too, `ATTACH`, `DETACH`, temporary tables, views and triggers | what a lent connection was told | `PRAGMA` that asks, and those of the database itself |
 ///
 /// Left on each of them: which key was made last (`lastval()`, `LAST_INSERT_ID()`, `last_insert_rowid()`), and on
 /// `PostgreSQL` the libraries that were loaded. What a lent connection was told in a transaction on `PostgreSQL` is left
@@ -120,6 +120,9 @@ impl<DB: Backend> Session<DB> {
 
     /// A key for services that recognise a request by one: the same in every attempt of one call, and of no other call.
     /// 128 random bits in the form of a UUID of version 4, so that it fits a `uuid` column too.
+    ///
+    /// The call is the outermost one: those inside of it have the same key, for they start over with it. Where one call
+    /// asks several times for something, add to the key what tells them apart, the number of an order for example.
     ///
     /// Made inside of the body, a key would be another in each attempt.
     pub fn idempotency_key(&self) -> String {

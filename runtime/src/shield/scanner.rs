@@ -16,6 +16,7 @@ mod refusal;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 
 pub(crate) use self::effects::{
     Effects, begins_with_write, commits_inside, has_code_comments, holds_several, says_anything,

@@ -97,6 +97,18 @@ pub(crate) const LEFT: &[(&str, &str, &str, bool)] = &[
         false,
     ),
     (
+        "SET STATEMENT max_statement_time = 7 FOR CREATE TEMPORARY TABLE accounts (id INT)",
+        "SELECT CAST(count(*) AS CHAR) FROM accounts",
+        "10",
+        false,
+    ),
+    (
+        "SET STATEMENT max_statement_time = 7 FOR SET SESSION sort_buffer_size = 700000",
+        "SELECT CAST(@@sort_buffer_size <> 700000 AS CHAR)",
+        "1",
+        false,
+    ),
+    (
         "CALL makes()",
         "SELECT IF(EXISTS (SELECT 1 FROM notes), '1', '0')",
         "0",
@@ -136,6 +148,12 @@ pub(crate) const LEFT: &[(&str, &str, &str, bool)] = &[
     ),
     (
         "SELECT GET_LOCK('<here>', 0)",
+        "SELECT CAST(IS_FREE_LOCK('<here>') AS CHAR)",
+        "1",
+        true,
+    ),
+    (
+        "SELECT `GET_LOCK`('<here>', 0)",
         "SELECT CAST(IS_FREE_LOCK('<here>') AS CHAR)",
         "1",
         true,

@@ -50,6 +50,21 @@ pub(crate) const LEFT: &[(&str, &str, &str)] = &[
         "10",
     ),
     (
+        "SELECT * INTO TEMP accounts FROM accounts WHERE id = 1",
+        "SELECT count(*)::text FROM accounts",
+        "10",
+    ),
+    (
+        "EXPLAIN ANALYZE CREATE TEMP TABLE accounts AS SELECT 1 AS id",
+        "SELECT count(*)::text FROM accounts",
+        "10",
+    ),
+    (
+        "CREATE RECURSIVE VIEW pg_temp.accounts (id) AS SELECT 1",
+        "SELECT count(*)::text FROM accounts",
+        "10",
+    ),
+    (
         "CREATE TEMPORARY VIEW seven AS SELECT 7",
         "SELECT count(*)::text FROM pg_class WHERE relnamespace = pg_my_temp_schema()",
         "0",

@@ -15,6 +15,12 @@ pub(crate) const LEFT: &[(&str, &str, &str, bool)] = &[
         false,
     ),
     (
+        "EXPLAIN PRAGMA foreign_keys = off",
+        "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys",
+        "1",
+        false,
+    ),
+    (
         "PRAGMA synchronous = off",
         "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous",
         "2",

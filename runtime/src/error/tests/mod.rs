@@ -254,6 +254,13 @@ fn display_says_what_happened_where_and_what_to_do() {
     );
     assert_eq!(doubtful.attempts().len(), 2);
 
+    let mut there = Error::new(Category::Conflict, Phase::Body, "deadlock");
+    there.set_outcome(Outcome::Committed);
+    assert_eq!(
+        there.to_string(),
+        "deadlock; its work, or a part of it, is committed, so look before it is repeated"
+    );
+
     let ours = Error::new(
         Category::Capacity,
         Phase::Acquire,

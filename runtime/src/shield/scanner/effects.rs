@@ -2,6 +2,7 @@
 
 use super::keyword::Keyword;
 use super::lexer::{Lexer, Token};
+use super::wrapped::innermost;
 use super::{Scanner, Shape, first_word, lingering, rules};
 use crate::backend::Dialect;
 
@@ -43,6 +44,7 @@ impl Effects {
                 calls: text.any(calls),
                 reshapes: false,
                 lingers: text.any(lingering::postgres)
+                    || (mentions_temporary(sql) && text.any(lingering::selects_into_temporary))
                     || (mentions(sql, &["set_config", "pg_settings", "advisory_lock"])
                         && lingering::calls_postgres(whole())),
             },
@@ -72,9 +74,13 @@ struct Text<'text> {
 }
 
 impl<'text> Text<'text> {
-    /// Whether one of them is `such`, by its first word and what follows it.
+    /// Whether one of them is `such`, by the first word of what is run in the end and what follows it.
     #[inline]
     fn any(&self, such: impl Fn(Keyword, Lexer<'text>) -> bool) -> bool {
+        let such = |first, rest| {
+            let (first, rest) = innermost(self.scanner.dialect, first, rest);
+            such(first, rest)
+        };
         let mut rest = self.rest;
         let first = match self.first {
             Token::Word(first) => Some(first),
@@ -152,6 +158,15 @@ fn mentions(sql: &str, names: &[&str]) -> bool {
     })
 }
 
+/// Whether `temp`, `temporary` or `pg_temp` may stand in `sql`. Every statement is searched, see [`mentions`].
+fn mentions_temporary(sql: &str) -> bool {
+    let bytes = sql.as_bytes();
+    sql.match_indices(['p', 'P']).any(|(at, _)| {
+        at.checked_sub(3)
+            .is_some_and(|start| bytes[start..at].eq_ignore_ascii_case(b"tem"))
+    })
+}
+
 /// Whether some comment of `sql` is code to a `MySQL` or `MariaDB` server of the version that it names.
 #[inline]
 pub(crate) fn has_code_comments(sql: &str) -> bool {
@@ -169,7 +184,10 @@ pub(crate) fn commits_inside(dialect: Dialect, sql: &str) -> bool {
         Dialect::MySql => rules::mysql_in_parts,
         Dialect::Sqlite => return false,
     };
-    first_word(&mut lexer).is_some_and(|first| in_parts(first, lexer))
+    first_word(&mut lexer).is_some_and(|first| {
+        let (first, rest) = innermost(dialect, first, lexer);
+        in_parts(first, rest)
+    })
 }
 
 /// Whether `sql` begins with a word that always writes. `WITH`, `PRAGMA` and the like leave it open.

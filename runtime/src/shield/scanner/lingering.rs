@@ -13,35 +13,61 @@ pub(super) fn postgres(first: K, mut rest: Lexer<'_>) -> bool {
             Token::Word(K::LOCAL | K::TRANSACTION | K::CONSTRAINTS)
         ),
         K::RESET | K::DISCARD | K::PREPARE | K::DEALLOCATE | K::LOAD => true,
-        K::CREATE => makes_temporary(rest) && !has(rest, K::COMMIT, K::DROP),
+        K::CREATE => makes_temporary(rest, K::PG_TEMP) && !has(rest, K::COMMIT, K::DROP),
         K::DECLARE => has(rest, K::WITH, K::HOLD),
         _ => false,
     }
 }
 
-/// `CREATE TEMPORARY …`, `CREATE TABLE temp.…`.
-fn makes_temporary(mut rest: Lexer<'_>) -> bool {
-    let skipped = &[K::OR, K::REPLACE, K::LOCAL, K::GLOBAL];
-    let kind = after_in(&mut rest, skipped);
-    if matches!(kind, Token::Word(K::TEMP | K::TEMPORARY)) {
-        return true;
+/// `CREATE TEMPORARY …`, or one that names something in the `schema` of what is temporary.
+fn makes_temporary(rest: Lexer<'_>, schema: K) -> bool {
+    let kind = after(rest, &[K::OR, K::REPLACE, K::LOCAL, K::GLOBAL]);
+    matches!(kind, Token::Word(K::TEMP | K::TEMPORARY)) || names_in(rest, schema)
+}
+
+/// Whether the statement names something in this schema.
+fn names_in(mut rest: Lexer<'_>, schema: K) -> bool {
+    loop {
+        match rest.token() {
+            Token::Word(word) | Token::Name(word)
+                if word == schema && rest.peek() == Token::Sign(b'.') =>
+            {
+                return true;
+            }
+            Token::Semicolon | Token::End => return false,
+            _ => {}
+        }
     }
-    let schema = after_in(
-        &mut rest,
-        &[
-            K::UNLOGGED,
-            K::TABLE,
-            K::UNIQUE,
-            K::INDEX,
-            K::IF,
-            K::NOT,
-            K::EXISTS,
-        ],
-    );
-    matches!(
-        schema,
-        Token::Word(K::TEMP | K::PG_TEMP) | Token::Name(K::TEMP | K::PG_TEMP)
-    ) && rest.peek() == Token::Sign(b'.')
+}
+
+/// `SELECT … INTO TEMP …`, by whatever word the query begins. What is inserted or merged into has that name.
+pub(super) fn selects_into_temporary(first: K, mut rest: Lexer<'_>) -> bool {
+    let mut before = first;
+    loop {
+        let token = rest.token();
+        match token {
+            Token::Word(K::INTO) if !matches!(before, K::INSERT | K::MERGE) => {
+                let mut name = rest;
+                let kind = after_in(&mut name, &[K::LOCAL, K::GLOBAL]);
+                let is_temporary = match kind {
+                    Token::Word(K::TEMP | K::TEMPORARY) => true,
+                    Token::Word(schema) | Token::Name(schema) => {
+                        schema == K::PG_TEMP && name.peek() == Token::Sign(b'.')
+                    }
+                    _ => false,
+                };
+                if is_temporary {
+                    return true;
+                }
+            }
+            Token::Semicolon | Token::End => return false,
+            _ => {}
+        }
+        before = match token {
+            Token::Word(word) => word,
+            _ => K::OTHER,
+        };
+    }
 }
 
 /// Whether the statement holds these two words, one behind the other.
@@ -114,7 +140,7 @@ fn is_local(rest: &mut Lexer<'_>) -> bool {
     }
 }
 
-/// Of what `SET` changes, what is the server's own or for one statement stays with nobody.
+/// Of what `SET` changes, what is the server's own stays with nobody.
 pub(super) fn mysql(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::SET => match after_ats(&mut rest) {
@@ -152,7 +178,11 @@ fn assigns_more(mut rest: Lexer<'_>) -> bool {
 pub(super) fn calls_mysql(mut rest: Lexer<'_>) -> bool {
     loop {
         match rest.token() {
-            Token::Word(K::GET_LOCK) if rest.peek() == Token::Sign(b'(') => return true,
+            Token::Word(K::GET_LOCK) | Token::Name(K::GET_LOCK)
+                if rest.peek() == Token::Sign(b'(') =>
+            {
+                return true;
+            }
             Token::End => return false,
             _ => {}
         }
@@ -185,7 +215,7 @@ pub(super) fn assigns_variable(sql: &str, first: K, mut rest: Lexer<'_>) -> bool
 pub(super) fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::ATTACH | K::DETACH => true,
-        K::CREATE => makes_temporary(rest),
+        K::CREATE => makes_temporary(rest, K::TEMP),
         K::PRAGMA => {
             let (_, mut name) = rest.named();
             if rest.peek() == Token::Sign(b'.') {
@@ -204,7 +234,7 @@ pub(super) fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
 
 /// Settings of `SQLite` whose argument is what they are asked about, which are the database's own, or which end with the
 /// transaction.
-const HARMLESS: [&[u8]; 19] = [
+const HARMLESS: [&[u8]; 18] = [
     b"application_id",
     b"auto_vacuum",
     b"defer_foreign_keys",
@@ -215,7 +245,6 @@ const HARMLESS: [&[u8]; 19] = [
     b"index_list",
     b"index_xinfo",
     b"integrity_check",
-    b"journal_mode",
     b"optimize",
     b"quick_check",
     b"schema_version",

@@ -4,6 +4,8 @@ use super::Shape;
 use super::keyword::Keyword as K;
 use super::lexer::{Lexer, Token};
 use super::refusal::Way;
+use super::wrapped::innermost;
+use crate::backend::Dialect;
 
 /// What is refused, if anything, and where the statement ends.
 type Verdict = (Option<(&'static str, Way)>, Shape);
@@ -74,14 +76,11 @@ pub(super) fn sqlite(first: K, rest: &Lexer<'_>) -> Verdict {
         K::CREATE => sqlite_create(*rest),
         K::PRAGMA => sqlite_pragma(*rest),
         // Runs nothing, whatever it explains; but a setting is obeyed as soon as it is compiled.
-        K::EXPLAIN => {
-            let mut rest = *rest;
-            match after_in(&mut rest, &[K::QUERY, K::PLAN]) {
-                Token::Word(K::CREATE) => sqlite_create(rest),
-                Token::Word(K::PRAGMA) => sqlite_pragma(rest),
-                _ => PASS,
-            }
-        }
+        K::EXPLAIN => match innermost(Dialect::Sqlite, first, *rest) {
+            (K::CREATE, rest) => sqlite_create(rest),
+            (K::PRAGMA, rest) => sqlite_pragma(rest),
+            _ => PASS,
+        },
         _ => PASS,
     }
 }
@@ -190,11 +189,17 @@ pub(super) fn postgres_in_parts(first: K, mut rest: Lexer<'_>) -> bool {
 }
 
 /// What does one thing after the other and stops at the first that cannot be done: each table of a DROP, each user of a
-/// GRANT. What a single one is told is done or not.
+/// GRANT, and a table or user that is dropped to be made anew. What a single one is told is done or not.
 #[inline]
 pub(super) fn mysql_in_parts(first: K, mut rest: Lexer<'_>) -> bool {
     match (first, rest.peek()) {
         (K::DROP, Token::Word(K::DATABASE | K::SCHEMA)) => return true,
+        (K::CREATE, Token::Word(K::OR)) => {
+            return matches!(
+                after(rest, &[K::OR, K::REPLACE]),
+                Token::Word(K::TABLE | K::USER)
+            );
+        }
         (K::DROP | K::RENAME | K::GRANT | K::REVOKE, _)
         | (K::CREATE | K::ALTER, Token::Word(K::USER | K::ROLE)) => {}
         _ => return false,
@@ -220,7 +225,12 @@ fn mysql_set(mut rest: Lexer<'_>) -> Verdict {
                 return refuse("SET DEFAULT ROLE", Way::Implicit);
             }
         }
-        Token::Word(K::STATEMENT) => return set_statement(rest),
+        Token::Word(K::STATEMENT) => {
+            return match innermost(Dialect::MySql, K::SET, rest) {
+                (K::SET, rest) if rest.peek() == Token::Word(K::STATEMENT) => PASS,
+                (first, rest) => mysql(first, &rest),
+            };
+        }
         _ => {}
     }
     // `@autocommit` is a variable of the user's, `@@autocommit` the server's.
@@ -239,21 +249,6 @@ fn mysql_set(mut rest: Lexer<'_>) -> Verdict {
             Token::Semicolon | Token::End => return PASS,
             _ => ats = 0,
         }
-    }
-}
-
-/// `MariaDB`'s `SET STATEMENT variable = value FOR statement`.
-fn set_statement(mut rest: Lexer<'_>) -> Verdict {
-    loop {
-        match rest.token() {
-            Token::Word(K::FOR) => break,
-            Token::Semicolon | Token::End => return PASS,
-            _ => {}
-        }
-    }
-    match rest.token() {
-        Token::Word(first) => mysql(first, &rest),
-        _ => PASS,
     }
 }
 

@@ -46,7 +46,10 @@ pub(super) fn select_into_temporary(database: Database) -> On {
         Postgres => {
             let left = LeftIfKept(&["temporary"]);
             let poison = Poison::of(&["SELECT 7 AS id INTO TEMPORARY poison"]);
-            Has(poison.session(Kept, left).lent(Kept, left).pool(Kept, left))
+            Has(poison
+                .session(Kept, Closed)
+                .lent(Kept, left)
+                .pool(Kept, Closed))
         }
         MySql | Sqlite => Cannot("it knows no `SELECT … INTO` a table"),
     }

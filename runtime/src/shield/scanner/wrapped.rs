@@ -9,19 +9,21 @@ use crate::backend::Dialect;
 /// `EXPLAIN …`, and behind `MariaDB`'s `SET STATEMENT … FOR`. `rest` is what follows the `first` word of `sql`.
 ///
 /// That an `EXPLAIN` may run nothing is not told apart: of `SQLite`'s settings it obeys each all the same.
-pub(super) fn innermost(dialect: Dialect, first: K, rest: Lexer<'_>) -> (K, Lexer<'_>) {
-    let mut inner = rest;
-    let token = match (dialect, first) {
-        (Dialect::Postgres, K::EXPLAIN) => behind_explain(&mut inner),
-        (Dialect::Sqlite, K::EXPLAIN) => after_in(&mut inner, &[K::QUERY, K::PLAN]),
-        (Dialect::MySql, K::SET) if rest.peek() == Token::Word(K::STATEMENT) => {
-            behind_for(&mut inner)
-        }
-        _ => return (first, rest),
-    };
-    match token {
-        Token::Word(first) => innermost(dialect, first, inner),
-        _ => (first, rest),
+pub(super) fn innermost(dialect: Dialect, mut first: K, mut rest: Lexer<'_>) -> (K, Lexer<'_>) {
+    loop {
+        let mut inner = rest;
+        let token = match (dialect, first) {
+            (Dialect::Postgres, K::EXPLAIN) => behind_explain(&mut inner),
+            (Dialect::Sqlite, K::EXPLAIN) => after_in(&mut inner, &[K::QUERY, K::PLAN]),
+            (Dialect::MySql, K::SET) if rest.peek() == Token::Word(K::STATEMENT) => {
+                behind_for(&mut inner)
+            }
+            _ => return (first, rest),
+        };
+        let Token::Word(word) = token else {
+            return (first, rest);
+        };
+        (first, rest) = (word, inner);
     }
 }
 
@@ -30,7 +32,10 @@ fn behind_explain(rest: &mut Lexer<'_>) -> Token {
     let mut ahead = *rest;
     if ahead.token() == Token::Sign(b'(') {
         *rest = ahead;
-        while !matches!(rest.token(), Token::Sign(b')') | Token::End) {}
+        while !matches!(
+            rest.token(),
+            Token::Sign(b')') | Token::Semicolon | Token::End
+        ) {}
     }
     after_in(rest, &[K::ANALYZE, K::ANALYSE, K::VERBOSE])
 }

@@ -3,6 +3,7 @@
 #[macro_use]
 mod helpers;
 
+mod canary;
 mod categories;
 mod constraints;
 mod logs;

@@ -74,10 +74,18 @@ macro_rules! place {
         }
 
         pub async fn note(session: &mut Session, id: i64) -> sqlx::Result<()> {
+            insert(&mut *session, id).await
+        }
+
+        /// The same by whatever executes.
+        pub async fn insert(
+            executor: impl sqlx::Executor<'_, Database = Db>,
+            id: i64,
+        ) -> sqlx::Result<()> {
             sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
                 .bind(id)
                 .bind(format!("note {id}"))
-                .execute(&mut *session)
+                .execute(executor)
                 .await?;
             Ok(())
         }

@@ -17,6 +17,8 @@ mod campaign;
 mod cancel;
 mod child;
 mod commit;
+mod course;
+mod door;
 mod hang;
 mod history;
 mod leak;

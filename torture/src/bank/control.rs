@@ -19,8 +19,9 @@ pub(super) use postgres::attack as attack_postgres;
 each_server! {
     use super::{CLERKS, CONNECTIONS, LOST, ORDERS, PATIENCE};
     use crate::bank::books::{Books, Deposits, tables};
-    use crate::bank::order::{Course, Door, Order, Row, Told};
+    use crate::bank::order::{Order, Row, Told};
     use crate::campaign::Front;
+    use crate::door::Door;
     use futures_util::future::join_all;
     use std::sync::Mutex;
     use xtask::proxy::{Fault, Proxy};
@@ -60,7 +61,7 @@ each_server! {
         for id in clerk * ORDERS..(clerk + 1) * ORDERS {
             let order = Order::draw(id, &mut chance);
             books.lock().unwrap().begin(order.row(), order);
-            let polls = if order.course == Course::Dropped { order.after } else { usize::MAX };
+            let polls = order.course.polls(order.after);
             let told = match drop_at_poll(serve(pool, order), polls).await {
                 Some(Ok(())) => Told::Acknowledged,
                 // An error of plain sqlx does not say.

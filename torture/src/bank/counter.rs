@@ -5,7 +5,9 @@ macro_rules! counter {
     () => {
         use crate::bank::Doubts;
         use crate::bank::books::{Deposits, tables};
-        use crate::bank::order::{Course, Door, Order, Row, Told};
+        use crate::bank::order::{Order, Row, Told};
+        use crate::course::Course;
+        use crate::door::Door;
         use futures_util::FutureExt as _;
         use std::panic::{AssertUnwindSafe, resume_unwind};
         use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,11 +168,7 @@ macro_rules! counter {
             level: Option<Isolation>,
             order: Order,
         ) -> (Told, Option<Error>) {
-            let polls = if order.course == Course::Dropped {
-                order.after
-            } else {
-                usize::MAX
-            };
+            let polls = order.course.polls(order.after);
             let call = AssertUnwindSafe(call(pool, level, order)).catch_unwind();
             match drop_at_poll(call, polls).await {
                 None => (Told::Nothing, None),

@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use fastrand::Rng;
 
+use crate::course::Course;
+use crate::door::Door;
+
 /// Accounts that all orders draw on: so few that they meet.
 pub(super) const ACCOUNTS: i64 = 20;
 
@@ -18,76 +21,39 @@ pub(super) struct Order {
     pub(super) from: i64,
     pub(super) to: i64,
     pub(super) cents: i64,
+    /// Through that of the pool, the journal's row goes alone.
     pub(super) door: Door,
     pub(super) course: Course,
     /// For what happens after so many polls, or the square of it in milliseconds.
     pub(super) after: usize,
 }
 
-/// The way into the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    Once,
-    Retried,
-    /// Retried, and a lost answer to COMMIT is looked up.
-    Verified,
-    ByHand,
-    /// The journal's row alone, in autocommit.
-    Pool,
-}
+const DOORS: [Door; 5] = [
+    Door::Once,
+    Door::Retried,
+    Door::Verified,
+    Door::ByHand,
+    Door::Pool,
+];
 
-/// What its body does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
-    Straight,
-    /// The second half in a nested call.
-    Nested,
-    /// A nested call that fails and is forgiven comes ahead of the second half.
-    Undone,
-    /// A statement that fails in any case, and whatever else fails behind the first statement, is ignored.
-    Swallows,
-    /// The second half in a call that joins the session and fails, and nobody looks.
-    Joined,
-    /// A payment that takes longer than a poll is dropped, and nobody looks what became of it.
-    Hasty,
-    Fails,
-    Panics,
-    /// The call is dropped.
-    Dropped,
-    /// The call has a deadline that it hardly keeps.
-    Late,
-}
-
-impl Door {
-    const ALL: [Self; 5] = [
-        Self::Once,
-        Self::Retried,
-        Self::Verified,
-        Self::ByHand,
-        Self::Pool,
-    ];
-}
-
-impl Course {
-    const ALL: [Self; 10] = [
-        Self::Straight,
-        Self::Nested,
-        Self::Undone,
-        Self::Swallows,
-        Self::Joined,
-        Self::Hasty,
-        Self::Fails,
-        Self::Panics,
-        Self::Dropped,
-        Self::Late,
-    ];
-}
+const COURSES: [Course; 10] = [
+    Course::Straight,
+    Course::Nested,
+    Course::Undone,
+    Course::Swallows,
+    Course::Joined,
+    Course::Hasty,
+    Course::Fails,
+    Course::Panics,
+    Course::Dropped,
+    Course::Late,
+];
 
 impl Order {
     pub(super) fn draw(id: i64, chance: &mut Rng) -> Self {
         let from = chance.i64(0..ACCOUNTS);
-        let door = Door::ALL[chance.usize(..Door::ALL.len())];
-        let course = Course::ALL[chance.usize(..Course::ALL.len())];
+        let door = DOORS[chance.usize(..DOORS.len())];
+        let course = COURSES[chance.usize(..COURSES.len())];
         let order = Self {
             id,
             from,

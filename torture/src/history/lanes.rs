@@ -5,9 +5,11 @@ macro_rules! lanes {
     () => {
         use crate::history::{CONNECTIONS, LANES};
         use crate::campaign::Front;
+        use crate::course::Course;
+        use crate::door::Door;
         use crate::history::check::{Lists, check};
         use crate::history::guarantee::Guarantee;
-        use crate::history::plan::{self, Course, Door, Plan, Touch};
+        use crate::history::plan::{self, Plan, Touch};
         use crate::history::scribe::{Attempt, Call, Scribe, fate};
         use crate::history::transaction::{Fate, Step, Value};
         use futures_util::future::join_all;
@@ -81,7 +83,7 @@ macro_rules! lanes {
                 while self.left.fetch_sub(1, Ordering::Relaxed) > 0 && !self.front.is_over() {
                     let plan = Plan::draw(&mut chance);
                     let call = Call::default();
-                    let polls = if plan.course == Course::Dropped { plan.after } else { usize::MAX };
+                    let polls = plan.course.polls(plan.after);
                     match drop_at_poll(self.call(&plan, &call), polls).await {
                         None => self.front.report.count("dropped", 1),
                         Some(Ok(())) => self.scribe.end(&call, Fate::Committed),
@@ -104,10 +106,10 @@ macro_rules! lanes {
                         body(&mut session).await?;
                         return session.commit().await;
                     }
+                    Door::Once if plan.is_read_only => self.pool.operation("history::read_only").read_only(),
                     Door::Once => self.pool.operation("history::once"),
                     Door::Retried => self.pool.operation("history::retried"),
                     Door::Verified => self.pool.operation("history::verified"),
-                    Door::ReadOnly => self.pool.operation("history::read_only").read_only(),
                 };
                 let operation = operation.isolation(self.level);
                 match plan.door {

@@ -3,6 +3,8 @@
 use fastrand::Rng;
 
 use super::transaction::{Key, Value};
+use crate::course::Course;
+use crate::door::Door;
 
 /// Lists that are in use at a time: so few that transactions meet.
 const LISTS: usize = 6;
@@ -13,6 +15,7 @@ const LONGEST: usize = 40;
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) door: Door,
+    pub(super) is_read_only: bool,
     pub(super) course: Course,
     pub(super) touches: Vec<Touch>,
     /// For a call that is dropped: after so many polls.
@@ -26,70 +29,39 @@ pub(super) enum Touch {
     Read(usize),
 }
 
-/// The way into the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    Once,
-    Retried,
-    /// Retried, and a lost answer to COMMIT is looked up.
-    Verified,
-    ReadOnly,
-    ByHand,
-    /// One statement, in autocommit.
-    Pool,
-}
+/// `None` for a session that only reads.
+const DOORS: [Option<Door>; 8] = [
+    Some(Door::Once),
+    Some(Door::Retried),
+    Some(Door::Retried),
+    Some(Door::Retried),
+    Some(Door::Verified),
+    None,
+    Some(Door::ByHand),
+    Some(Door::Pool),
+];
 
-/// What becomes of it on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
-    Straight,
-    /// The last steps in a nested call.
-    Nested,
-    /// Appends in a nested call that fails, and is forgiven.
-    Undone,
-    /// A statement fails, and nobody minds.
-    Swallows,
-    /// A call that joins the session fails ahead of its append, and nobody minds.
-    Joined,
-    Fails,
-    Dropped,
-}
-
-impl Door {
-    const ALL: [Self; 8] = [
-        Self::Once,
-        Self::Retried,
-        Self::Retried,
-        Self::Retried,
-        Self::Verified,
-        Self::ReadOnly,
-        Self::ByHand,
-        Self::Pool,
-    ];
-}
-
-impl Course {
-    const ALL: [Self; 10] = [
-        Self::Straight,
-        Self::Straight,
-        Self::Straight,
-        Self::Dropped,
-        Self::Nested,
-        Self::Undone,
-        Self::Swallows,
-        Self::Joined,
-        Self::Fails,
-        Self::Dropped,
-    ];
-}
+const COURSES: [Course; 10] = [
+    Course::Straight,
+    Course::Straight,
+    Course::Straight,
+    Course::Dropped,
+    Course::Nested,
+    Course::Undone,
+    Course::Swallows,
+    Course::Joined,
+    Course::Fails,
+    Course::Dropped,
+];
 
 impl Plan {
     pub(super) fn draw(chance: &mut Rng) -> Self {
-        let door = Door::ALL[chance.usize(..Door::ALL.len())];
-        let course = match (door, Course::ALL[chance.usize(..Course::ALL.len())]) {
-            (Door::Pool | Door::ReadOnly, course) if course != Course::Dropped => Course::Straight,
-            (_, course) => course,
-        };
+        let drawn = DOORS[chance.usize(..DOORS.len())];
+        let (door, is_read_only) = (drawn.unwrap_or(Door::Once), drawn.is_none());
+        let mut course = COURSES[chance.usize(..COURSES.len())];
+        if (door == Door::Pool || is_read_only) && course != Course::Dropped {
+            course = Course::Straight;
+        }
         let amount = if door == Door::Pool {
             1
         } else {
@@ -97,7 +69,7 @@ impl Plan {
         };
         let touches = (0..amount).map(|_| {
             let list = chance.usize(..LISTS);
-            if door != Door::ReadOnly && chance.bool() {
+            if !is_read_only && chance.bool() {
                 Touch::Append(list)
             } else {
                 Touch::Read(list)
@@ -105,6 +77,7 @@ impl Plan {
         });
         Self {
             door,
+            is_read_only,
             course,
             touches: touches.collect(),
             after: chance.usize(1..12),

@@ -25,18 +25,6 @@ impl Answer {
 /// Writes what sends a cell's poison in a module of `each_database!`.
 macro_rules! doors {
     () => {
-        async fn insert(
-            executor: impl sqlx::Executor<'_, Database = Db>,
-            id: i64,
-        ) -> sqlx::Result<()> {
-            sqlx::query(sql("INSERT INTO notes (id, body) VALUES ($1, $2)"))
-                .bind(id)
-                .bind(id.to_string())
-                .execute(executor)
-                .await?;
-            Ok(())
-        }
-
         /// As text: not everything can be prepared. Read to its end, as there may be rows.
         async fn say(
             executor: impl sqlx::Executor<'_, Database = Db>,

@@ -1,0 +1,149 @@
+//! What the calls stand on, and what of it they hold.
+
+/// Writes `Ground` in a module of `each_database!`.
+macro_rules! ground {
+    () => {
+        #[derive(Clone, Copy)]
+        enum Look {
+            Brief,
+            Thorough,
+        }
+
+        struct Ground {
+            front: Front,
+            place: Place,
+            proxy: Option<Proxy>,
+            /// Nothing is done to its connections that ends them on purpose.
+            kept: Pool,
+            /// Behind the proxy, where there is one.
+            rough: Pool,
+            /// Held by every hook.
+            hooks: Arc<()>,
+            next: AtomicUsize,
+        }
+
+        impl Ground {
+            async fn new(front: Front, place: Place, proxy: Option<Proxy>) -> Self {
+                let kept = place.builder(CONNECTIONS);
+                let rough = match &proxy {
+                    Some(proxy) => Pool::builder()
+                        .primary(proxy.url())
+                        .max_connections(CONNECTIONS),
+                    None => place.builder(CONNECTIONS),
+                };
+                // Not by `install`, which a planted bug would stop.
+                sqlx::raw_sql(Pool::SCHEMA)
+                    .execute(&place.plain)
+                    .await
+                    .unwrap();
+                let open = async |builder: steadfast::PoolBuilder<Db>| {
+                    builder
+                        .retry_budget(RetryBudget::unlimited())
+                        .connect()
+                        .await
+                        .unwrap()
+                };
+                let (kept, rough) = (open(kept).await, open(rough).await);
+                Self {
+                    front,
+                    place,
+                    proxy,
+                    kept,
+                    rough,
+                    hooks: Arc::default(),
+                    next: AtomicUsize::new(0),
+                }
+            }
+
+            fn pool(&self, job: Job) -> &Pool {
+                if job.is_rough {
+                    &self.rough
+                } else {
+                    &self.kept
+                }
+            }
+
+            fn hook(&self) -> Arc<()> {
+                Arc::clone(&self.hooks)
+            }
+
+            fn lose_next_answer(&self) {
+                if let Some(proxy) = &self.proxy {
+                    proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
+                }
+            }
+
+            async fn expect_back(
+                &self,
+                before: &Holdings,
+                room: &Holdings,
+                when: &str,
+            ) -> Holdings {
+                let (held, beyond) = self.beyond(Look::Thorough, before, room).await;
+                if let Some(beyond) = beyond {
+                    self.front
+                        .violation(format_args!("{PATIENCE:?} {when} there are {beyond}"));
+                }
+                held
+            }
+
+            /// What is held in the end, and what of it does not come back to what it was.
+            async fn beyond(
+                &self,
+                look: Look,
+                before: &Holdings,
+                room: &Holdings,
+            ) -> (Holdings, Option<String>) {
+                let until = Instant::now() + PATIENCE;
+                loop {
+                    let held = match look {
+                        Look::Brief => self.open().await,
+                        Look::Thorough => self.holdings().await,
+                    };
+                    let beyond = held.beyond(before, room);
+                    if beyond.is_none() || Instant::now() >= until {
+                        return (held, beyond);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+
+            /// What a call holds that has not ended.
+            async fn open(&self) -> Holdings {
+                Holdings {
+                    transactions: usize::try_from(self.place.open_transactions().await).unwrap(),
+                    slots: self.slots(),
+                    hooks: Arc::strong_count(&self.hooks) - 1,
+                    ..Holdings::none()
+                }
+            }
+
+            /// With every connection open that there may be.
+            async fn holdings(&self) -> Holdings {
+                let mut prepared = 0;
+                for pool in [&self.kept, &self.rough] {
+                    if !pool.is_closed() {
+                        prepared = prepared.max(fill(pool).await);
+                    }
+                }
+                Holdings {
+                    connections: usize::try_from(self.place.connections().await).unwrap(),
+                    tasks: Handle::current().metrics().num_alive_tasks(),
+                    handles: process::handles(),
+                    prepared,
+                    resident: process::resident(),
+                    ..self.open().await
+                }
+            }
+
+            fn slots(&self) -> usize {
+                let taken = [&self.kept, &self.rough].map(|pool| {
+                    let stats = pool.stats();
+                    stats.in_use + stats.waiting + stats.reaping + pool.sessions().len()
+                });
+                taken.into_iter().sum()
+            }
+        }
+    };
+}
+pub(super) use ground;

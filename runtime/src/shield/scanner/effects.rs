@@ -161,7 +161,8 @@ fn mentions(sql: &str, names: &[&str]) -> bool {
 /// Whether `temp`, `temporary` or `pg_temp` may stand in `sql`. Every statement is searched, see [`mentions`].
 fn mentions_temporary(sql: &str) -> bool {
     let bytes = sql.as_bytes();
-    sql.match_indices(['p', 'P']).any(|(at, _)| {
+    let ends = sql.match_indices('p').chain(sql.match_indices('P'));
+    ends.map(|(at, _)| at).any(|at| {
         at.checked_sub(3)
             .is_some_and(|start| bytes[start..at].eq_ignore_ascii_case(b"tem"))
     })

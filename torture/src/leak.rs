@@ -7,6 +7,7 @@ mod holdings;
 mod job;
 mod process;
 mod rounds;
+mod server;
 mod statements;
 
 use std::time::Duration;
@@ -23,6 +24,9 @@ const LANES: usize = 24;
 
 /// Connections of each of the two pools.
 const CONNECTIONS: u32 = 4;
+
+/// Connections of plain sqlx, at the most.
+const PLAIN: u32 = 3;
 
 /// Room for the ids of one call's rows.
 const ROWS: i64 = 4;
@@ -54,8 +58,9 @@ each_database! {
     use super::holdings::Holdings;
     use super::job::{Fate, Job, Kind, LATE};
     use super::rounds::rounds;
+    use super::server::Hosted;
     use super::statements::statements;
-    use super::{BYTES_A_CALL, BYTES_TO_AND_FRO, CONNECTIONS, LANES, PATIENCE, PAUSE, ROUND, ROWS, SHORT, STATEMENTS, process};
+    use super::{BYTES_A_CALL, BYTES_TO_AND_FRO, CONNECTIONS, LANES, PATIENCE, PAUSE, PLAIN, ROUND, ROWS, SHORT, STATEMENTS, process};
     use crate::campaign::Front;
     use std::panic::AssertUnwindSafe;
     use std::sync::Arc;
@@ -72,6 +77,8 @@ each_database! {
     ground!();
     rounds!();
     statements!();
+
+    type Server = <Place as Hosted>::Server;
 
     const HAS_SERVER: bool = !matches!(NAME.as_bytes(), b"sqlite");
 
@@ -97,8 +104,10 @@ each_database! {
         for fault in faults {
             front.report.expect(fault, expected as u64 / 100);
         }
+        let server = Place::server().await;
+        let untouched = Holdings { prepared_by_all: Place::prepared(&server).await.unwrap_or_default(), ..Holdings::none() };
         let without_place = process::handles();
-        let place = Place::new().await;
+        let place = <Place as Hosted>::on(&server).await;
         open_all(&place).await;
         let proxy = HAS_SERVER.then(|| Proxy::before(&place.url).unwrap());
         if let Some(proxy) = &proxy {
@@ -107,7 +116,7 @@ each_database! {
         let tasks = Handle::current().metrics().num_alive_tasks();
         let handles = if HAS_SERVER { process::handles() } else { without_place };
         let origin = Holdings { tasks, handles, ..Holdings::none() };
-        let ground = Arc::new(Ground::new(front.clone(), place, proxy).await);
+        let ground = Arc::new(Ground::new(front.clone(), server, place, proxy).await);
         // So that whatever is made once and kept is there.
         if !ground.phase(calls).await {
             return;
@@ -122,14 +131,18 @@ each_database! {
             front.report.count("calls", calls as u64);
             let room = Holdings {
                 prepared: STATEMENTS,
+                prepared_by_all: STATEMENTS * (2 * CONNECTIONS + PLAIN) as usize,
                 handles: SPARE_HANDLES,
                 resident: done * BYTES_A_CALL + BYTES_TO_AND_FRO,
                 ..Holdings::none()
             };
-            let held = ground.expect_back(&warm, &room, "behind the calls").await;
+            let held = ground.expect_back(Look::Thorough, &warm, &room, "behind the calls").await;
             let grown = held.resident.saturating_sub(warm.resident);
             front.report.greatest("bytes a call", (grown / done) as u64);
             front.report.greatest("prepared", held.prepared as u64);
+            if held.prepared_by_all > 0 {
+                front.report.greatest("prepared on the server", held.prepared_by_all as u64);
+            }
             front.report.greatest("megabytes", (held.resident >> 20) as u64);
             if front.settings.seconds.is_none() || front.is_over() {
                 break;
@@ -149,13 +162,24 @@ each_database! {
             // The handles that SQLite has kept go with the last connection.
             ground.place.plain.close().await;
         }
-        let room = Holdings { resident: usize::MAX / 2, ..Holdings::none() };
-        ground.expect_back(&origin, &room, "behind the pools").await;
+        let room = Holdings {
+            // Those of plain sqlx, which looks at all this, go with its connections.
+            prepared_by_all: usize::MAX / 2,
+            resident: usize::MAX / 2,
+            ..Holdings::none()
+        };
+        ground.expect_back(Look::Thorough, &origin, &room, "behind the pools").await;
+        ground.place.plain.close().await;
+        ground.expect_back(Look::Last, &untouched, &Holdings::none(), "behind everybody's connections").await;
+        match Arc::try_unwrap(ground) {
+            Ok(ground) => Place::end(ground.server).await,
+            Err(_) => front.violation("somebody still calls"),
+        }
     }
 
     /// Opens whatever the plain pool may ever hold.
     async fn open_all(place: &Place) {
-        let all = (0..3).map(|_| place.plain.acquire());
+        let all = (0..PLAIN).map(|_| place.plain.acquire());
         for connection in join_all(all).await {
             connection.unwrap();
         }

@@ -3,6 +3,7 @@
 
 mod blow;
 mod calls;
+mod control;
 mod form;
 mod fuse;
 mod touchy;
@@ -22,6 +23,12 @@ const LANES: usize = 4;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long plain sqlx is waited for: what it holds it holds until the statement ends.
+const ENOUGH: Duration = Duration::from_millis(500);
+
+/// How often it is blown up in a statement that takes long.
+const SLOW_ONES: usize = 10;
+
 /// Room for the ids of one point's rows.
 const ROOM: i64 = 8;
 
@@ -39,10 +46,11 @@ enum Door {
 each_database! {
     use super::blow::{Blow, Kind, keep_quiet};
     use super::calls::calls;
+    use super::control::{Moment, control};
     use super::form::Form;
     use super::fuse::{Answer, Brittle, Burnt, Fuse, Promise, Sore};
     use super::touchy::{FUSE, Touchy, Wordy};
-    use super::{Door, LANES, MOST, PATIENCE, ROOM};
+    use super::{Door, ENOUGH, LANES, MOST, PATIENCE, ROOM, SLOW_ONES};
     use crate::campaign::Front;
     use std::collections::VecDeque;
     use std::panic::AssertUnwindSafe;
@@ -55,6 +63,7 @@ each_database! {
     use tokio::time::timeout;
 
     calls!();
+    control!();
 
     type Forms = Arc<Mutex<VecDeque<Form>>>;
 
@@ -79,6 +88,9 @@ each_database! {
             if stats.in_flight() != 0 {
                 front.violation(format_args!("{} calls of {} have no end", stats.in_flight(), operation.name()));
             }
+        }
+        if !front.settings.short {
+            front.watch(Box::pin(control(&front))).await;
         }
     }
 

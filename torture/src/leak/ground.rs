@@ -5,12 +5,16 @@ macro_rules! ground {
     () => {
         #[derive(Clone, Copy)]
         enum Look {
+            /// At what a call holds that has not ended.
             Brief,
             Thorough,
+            /// At the server alone, through a connection of its own.
+            Last,
         }
 
         struct Ground {
             front: Front,
+            server: Server,
             place: Place,
             proxy: Option<Proxy>,
             /// Nothing is done to its connections that ends them on purpose.
@@ -23,7 +27,7 @@ macro_rules! ground {
         }
 
         impl Ground {
-            async fn new(front: Front, place: Place, proxy: Option<Proxy>) -> Self {
+            async fn new(front: Front, server: Server, place: Place, proxy: Option<Proxy>) -> Self {
                 let kept = place.builder(CONNECTIONS);
                 let rough = match &proxy {
                     Some(proxy) => Pool::builder()
@@ -46,6 +50,7 @@ macro_rules! ground {
                 let (kept, rough) = (open(kept).await, open(rough).await);
                 Self {
                     front,
+                    server,
                     place,
                     proxy,
                     kept,
@@ -75,11 +80,12 @@ macro_rules! ground {
 
             async fn expect_back(
                 &self,
+                look: Look,
                 before: &Holdings,
                 room: &Holdings,
                 when: &str,
             ) -> Holdings {
-                let (held, beyond) = self.beyond(Look::Thorough, before, room).await;
+                let (held, beyond) = self.beyond(look, before, room).await;
                 if let Some(beyond) = beyond {
                     self.front
                         .violation(format_args!("{PATIENCE:?} {when} there are {beyond}"));
@@ -99,6 +105,10 @@ macro_rules! ground {
                     let held = match look {
                         Look::Brief => self.open().await,
                         Look::Thorough => self.holdings().await,
+                        Look::Last => Holdings {
+                            prepared_by_all: self.prepared_by_all().await,
+                            ..Holdings::none()
+                        },
                     };
                     let beyond = held.beyond(before, room);
                     if beyond.is_none() || Instant::now() >= until {
@@ -131,9 +141,14 @@ macro_rules! ground {
                     tasks: Handle::current().metrics().num_alive_tasks(),
                     handles: process::handles(),
                     prepared,
+                    prepared_by_all: self.prepared_by_all().await,
                     resident: process::resident(),
                     ..self.open().await
                 }
+            }
+
+            async fn prepared_by_all(&self) -> usize {
+                Place::prepared(&self.server).await.unwrap_or_default()
             }
 
             fn slots(&self) -> usize {

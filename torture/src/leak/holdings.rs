@@ -19,6 +19,8 @@ pub(super) struct Holdings {
     pub(super) handles: usize,
     /// Prepared statements, on the connection that has the most.
     pub(super) prepared: usize,
+    /// The same on all connections of the server, where it tells.
+    pub(super) prepared_by_all: usize,
     /// Memory of the process, in bytes.
     pub(super) resident: usize,
 }
@@ -45,11 +47,12 @@ impl Holdings {
             tasks: 0,
             handles: 0,
             prepared: 0,
+            prepared_by_all: 0,
             resident: 0,
         }
     }
 
-    fn named(&self) -> [(&'static str, usize); 8] {
+    fn named(&self) -> [(&'static str, usize); 9] {
         [
             ("connections", self.connections),
             ("open transactions", self.transactions),
@@ -58,6 +61,7 @@ impl Holdings {
             ("tasks", self.tasks),
             ("file handles", self.handles),
             ("prepared statements", self.prepared),
+            ("prepared statements on the server", self.prepared_by_all),
             ("bytes of memory", self.resident),
         ]
     }

@@ -130,17 +130,14 @@ macro_rules! ground {
 
             /// With every connection open that there may be.
             async fn holdings(&self) -> Holdings {
-                let mut prepared = 0;
-                for pool in [&self.kept, &self.rough] {
-                    if !pool.is_closed() {
-                        prepared = prepared.max(fill(pool).await);
-                    }
-                }
+                let pools = [&self.kept, &self.rough];
+                let open: Vec<_> = pools.into_iter().filter(|pool| !pool.is_closed()).collect();
+                let full = fill(&open, &self.place).await;
                 Holdings {
-                    connections: usize::try_from(self.place.connections().await).unwrap(),
-                    tasks: Handle::current().metrics().num_alive_tasks(),
+                    connections: full.connections,
+                    tasks: full.tasks,
+                    prepared: full.prepared,
                     handles: process::handles(),
-                    prepared,
                     prepared_by_all: self.prepared_by_all().await,
                     resident: process::resident(),
                     ..self.open().await

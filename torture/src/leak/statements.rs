@@ -11,31 +11,46 @@ macro_rules! statements {
             _ => "SELECT 0",
         };
 
-        /// Opens all connections of a pool, and asks each how many statements are prepared on it.
-        async fn fill(pool: &Pool) -> usize {
+        /// What is seen while every connection of the pools is open.
+        struct Full {
+            /// The most that are prepared on one of them.
+            prepared: usize,
+            connections: usize,
+            tasks: usize,
+        }
+
+        /// Opens all connections of these pools, and looks.
+        async fn fill(pools: &[&Pool], place: &Place) -> Full {
             let until = Instant::now() + PATIENCE;
             loop {
-                match ask(pool).await {
-                    Ok(most) => return most,
+                match look(pools, place).await {
+                    Ok(full) => return full,
                     // A connection that was cut while nobody used it.
                     Err(_) if Instant::now() < until => {}
-                    Err(error) => panic!("the pool has no connections: {error}"),
+                    Err(error) => panic!("the pools have no connections: {error}"),
                 }
             }
         }
 
-        async fn ask(pool: &Pool) -> Result<usize, Error> {
+        async fn look(pools: &[&Pool], place: &Place) -> Result<Full, Error> {
             let mut leases = Vec::new();
-            for _ in 0..CONNECTIONS {
-                leases.push(pool.acquire().await?);
+            for pool in pools {
+                for _ in 0..CONNECTIONS {
+                    leases.push((pool, pool.acquire().await?));
+                }
             }
-            let mut most = 0;
-            for mut lease in leases {
+            // Each connection has a task, and one that is given back may be closed.
+            let mut full = Full {
+                prepared: 0,
+                connections: usize::try_from(place.connections().await).unwrap(),
+                tasks: Handle::current().metrics().num_alive_tasks(),
+            };
+            for (pool, mut lease) in leases {
                 let prepared: i64 = sqlx::raw_sql(PREPARED).fetch_one(&mut *lease).await?.try_get(0)?;
-                most = most.max(usize::try_from(prepared).unwrap_or(0));
+                full.prepared = full.prepared.max(usize::try_from(prepared).unwrap_or(0));
                 pool.release(lease).await?;
             }
-            Ok(most)
+            Ok(full)
         }
     };
 }

@@ -114,21 +114,24 @@ impl Scanner {
         }
     }
 
-    /// Whether some statement of a text that may hold several is `such`; `rest` follows the `first` word.
-    fn any<'text>(
+    /// Goes from one statement of a text that may hold several to the next, those inside of a compound among them, until
+    /// something is found; `rest` follows the `first` word.
+    fn find<'text, T>(
         &self,
         mut first: Keyword,
         mut rest: Lexer<'text>,
-        such: impl Fn(Keyword, Lexer<'text>) -> bool,
-    ) -> bool {
+        look: impl Fn(Keyword, Lexer<'text>, Option<(&'static str, Way)>) -> Option<T>,
+    ) -> Option<T> {
+        let (mut way, mut shape) = self.judge(first, &rest);
         loop {
-            if such(first, rest) {
-                return true;
+            if let Some(found) = look(first, rest, way) {
+                return Some(found);
             }
-            let (_, shape) = self.judge(first, &rest);
-            match shape.skip(&mut rest, first) {
-                Some(next) => first = next,
-                None => return false,
+            first = shape.skip(&mut rest, first)?;
+            let next;
+            (way, next) = self.judge(first, &rest);
+            if shape != Shape::Compound {
+                shape = next;
             }
         }
     }
@@ -157,26 +160,9 @@ impl Scanner {
         if alone || !lexer.rest().contains(&b';') {
             return None;
         }
-        self.scan_rest(lexer, first, shape)
-    }
-
-    /// Behind the first keyword of a text that may hold more statements.
-    fn scan_rest(
-        &self,
-        mut lexer: Lexer<'_>,
-        mut first: Keyword,
-        mut shape: Shape,
-    ) -> Option<Refusal> {
-        loop {
-            first = shape.skip(&mut lexer, first)?;
-            let (way, next) = self.judge(first, &lexer);
-            if let Some((keyword, way)) = way {
-                return Some(Refusal::new(keyword, way, self.in_transaction));
-            }
-            if shape != Shape::Compound {
-                shape = next;
-            }
-        }
+        self.find(first, lexer, |_, _, way| {
+            way.map(|(keyword, way)| Refusal::new(keyword, way, self.in_transaction))
+        })
     }
 
     #[inline]

@@ -103,6 +103,18 @@ pub(crate) const LEFT: &[(&str, &str, &str, bool)] = &[
         false,
     ),
     (
+        "IF 0 THEN SELECT 1; ELSE CREATE TEMPORARY TABLE accounts (id INT); END IF",
+        "SELECT CAST(count(*) AS CHAR) FROM accounts",
+        "10",
+        false,
+    ),
+    (
+        "SET STATEMENT max_statement_time = 7 FOR BEGIN NOT ATOMIC SET @seven = 7; END",
+        "SELECT CAST(@seven IS NULL AS CHAR)",
+        "1",
+        false,
+    ),
+    (
         "SET STATEMENT max_statement_time = 7 FOR SET SESSION sort_buffer_size = 700000",
         "SELECT CAST(@@sort_buffer_size <> 700000 AS CHAR)",
         "1",

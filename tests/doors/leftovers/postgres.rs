@@ -60,6 +60,11 @@ pub(crate) const LEFT: &[(&str, &str, &str)] = &[
         "10",
     ),
     (
+        "SELECT * INTO TABLE pg_temp.accounts FROM accounts WHERE id = 1",
+        "SELECT count(*)::text FROM accounts",
+        "10",
+    ),
+    (
         "CREATE RECURSIVE VIEW pg_temp.accounts (id) AS SELECT 1",
         "SELECT count(*)::text FROM accounts",
         "10",

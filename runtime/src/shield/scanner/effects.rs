@@ -29,32 +29,29 @@ pub(crate) struct Effects {
 impl Effects {
     #[inline]
     pub(crate) fn of(dialect: Dialect, sql: &str, prepared: bool) -> Self {
-        let mut lexer = Lexer::new(dialect, sql);
-        let first = lexer.token();
-        let text = Text {
-            scanner: Scanner::of(dialect),
-            first,
-            rest: lexer,
-            is_alone: (prepared && dialect != Dialect::Sqlite) || !sql.as_bytes().contains(&b';'),
-        };
-        let whole = || Lexer::new(dialect, sql);
+        let whole = Lexer::new(dialect, sql);
+        let text = Text::new(dialect, whole, prepared);
         match dialect {
             Dialect::Postgres => Self {
                 hides: false,
                 calls: text.any(calls),
                 reshapes: false,
                 lingers: text.any(lingering::postgres)
-                    || (mentions_temporary(sql) && text.any(lingering::selects_into_temporary))
+                    || (text.any(lingering::may_select_into)
+                        && mentions_temporary(sql)
+                        && text.any(lingering::selects_into_temporary))
+                    || mentions(sql, &["pg_temp"])
+                    || mentions_escaped_name(sql)
                     || (mentions(sql, &["set_config", "pg_settings", "advisory_lock"])
-                        && lingering::calls_postgres(whole())),
+                        && lingering::calls_postgres(whole)),
             },
             Dialect::MySql => Self {
-                hides: hides(sql, first, lexer, prepared),
+                hides: hides(sql, text.first, text.rest, prepared),
                 calls: text.any(calls),
                 reshapes: false,
-                lingers: text.any(lingering::mysql)
-                    || text.any(|first, rest| lingering::assigns_variable(sql, first, rest))
-                    || (mentions(sql, &["get_lock"]) && lingering::calls_mysql(whole())),
+                lingers: lingers_on_mysql(sql, whole, prepared)
+                    || (has_code_comments(sql)
+                        && lingers_on_mysql(sql, whole.without_code_comments(), prepared)),
             },
             Dialect::Sqlite => Self {
                 lingers: text.any(lingering::sqlite),
@@ -74,6 +71,25 @@ struct Text<'text> {
 }
 
 impl<'text> Text<'text> {
+    #[inline]
+    fn new(dialect: Dialect, mut lexer: Lexer<'text>, prepared: bool) -> Self {
+        let several = lexer.rest().contains(&b';');
+        let first = lexer.token();
+        let scanner = Scanner::of(dialect);
+        let is_compound = || {
+            let Token::Word(first) = first else {
+                return false;
+            };
+            scanner.judge(first, &lexer).1 == Shape::Compound
+        };
+        Self {
+            is_alone: !several || (prepared && dialect != Dialect::Sqlite && !is_compound()),
+            scanner,
+            first,
+            rest: lexer,
+        }
+    }
+
     /// Whether one of them is `such`, by the first word of what is run in the end and what follows it.
     #[inline]
     fn any(&self, such: impl Fn(Keyword, Lexer<'text>) -> bool) -> bool {
@@ -91,10 +107,18 @@ impl<'text> Text<'text> {
             if self.is_alone {
                 such(first, rest)
             } else {
-                self.scanner.any(first, rest, such)
+                let look = |first, rest, _| such(first, rest).then_some(());
+                self.scanner.find(first, rest, look).is_some()
             }
         })
     }
+}
+
+/// As the server reads the text that `whole` reads.
+fn lingers_on_mysql(sql: &str, whole: Lexer<'_>, prepared: bool) -> bool {
+    Text::new(Dialect::MySql, whole, prepared).any(lingering::mysql)
+        || (sql.as_bytes().contains(&b'@') && lingering::assigns_variable(whole))
+        || (mentions(sql, &["get_lock"]) && lingering::calls_mysql(whole))
 }
 
 fn calls(first: Keyword, _: Lexer<'_>) -> bool {
@@ -158,13 +182,31 @@ fn mentions(sql: &str, names: &[&str]) -> bool {
     })
 }
 
-/// Whether `temp`, `temporary` or `pg_temp` may stand in `sql`. Every statement is searched, see [`mentions`].
+/// Whether the word `temp` or `temporary` may stand in `sql`. Every query is searched, see [`mentions`].
 fn mentions_temporary(sql: &str) -> bool {
     let bytes = sql.as_bytes();
+    let is_in_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let ends = sql.match_indices('p').chain(sql.match_indices('P'));
     ends.map(|(at, _)| at).any(|at| {
-        at.checked_sub(3)
-            .is_some_and(|start| bytes[start..at].eq_ignore_ascii_case(b"tem"))
+        let Some(start) = at.checked_sub(3) else {
+            return false;
+        };
+        let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+        let behind = bytes.get(at + 1..at + 6);
+        bytes[start..at].eq_ignore_ascii_case(b"tem")
+            && !is_in_word(before)
+            && (!is_in_word(bytes.get(at + 1))
+                || behind.is_some_and(|behind| behind.eq_ignore_ascii_case(b"orary")))
+    })
+}
+
+/// Whether `sql` has a name that is written with escapes (`U&"…"`), so that it may be any.
+fn mentions_escaped_name(sql: &str) -> bool {
+    let bytes = sql.as_bytes();
+    sql.match_indices("&\"").any(|(at, _)| {
+        let mut before = bytes[..at].iter().rev();
+        let is_escape = matches!(before.next(), Some(b'U' | b'u'));
+        is_escape && !before.next().is_some_and(u8::is_ascii_alphanumeric)
     })
 }
 

@@ -13,31 +13,24 @@ pub(super) fn postgres(first: K, mut rest: Lexer<'_>) -> bool {
             Token::Word(K::LOCAL | K::TRANSACTION | K::CONSTRAINTS)
         ),
         K::RESET | K::DISCARD | K::PREPARE | K::DEALLOCATE | K::LOAD => true,
-        K::CREATE => makes_temporary(rest, K::PG_TEMP) && !has(rest, K::COMMIT, K::DROP),
+        K::CREATE => is_temporary(rest) && !has(rest, K::COMMIT, K::DROP),
         K::DECLARE => has(rest, K::WITH, K::HOLD),
         _ => false,
     }
 }
 
-/// `CREATE TEMPORARY …`, or one that names something in the `schema` of what is temporary.
-fn makes_temporary(rest: Lexer<'_>, schema: K) -> bool {
+/// Behind `CREATE`. What is named in `pg_temp` is temporary too, and found by that name.
+fn is_temporary(rest: Lexer<'_>) -> bool {
     let kind = after(rest, &[K::OR, K::REPLACE, K::LOCAL, K::GLOBAL]);
-    matches!(kind, Token::Word(K::TEMP | K::TEMPORARY)) || names_in(rest, schema)
+    matches!(kind, Token::Word(K::TEMP | K::TEMPORARY))
 }
 
-/// Whether the statement names something in this schema.
-fn names_in(mut rest: Lexer<'_>, schema: K) -> bool {
-    loop {
-        match rest.token() {
-            Token::Word(word) | Token::Name(word)
-                if word == schema && rest.peek() == Token::Sign(b'.') =>
-            {
-                return true;
-            }
-            Token::Semicolon | Token::End => return false,
-            _ => {}
-        }
-    }
+/// Whether a statement that begins so may be a query with `INTO`.
+pub(super) fn may_select_into(first: K, _: Lexer<'_>) -> bool {
+    !matches!(
+        first,
+        K::INSERT | K::UPDATE | K::DELETE | K::MERGE | K::COPY
+    )
 }
 
 /// `SELECT … INTO TEMP …`, by whatever word the query begins. What is inserted or merged into has that name.
@@ -47,16 +40,8 @@ pub(super) fn selects_into_temporary(first: K, mut rest: Lexer<'_>) -> bool {
         let token = rest.token();
         match token {
             Token::Word(K::INTO) if !matches!(before, K::INSERT | K::MERGE) => {
-                let mut name = rest;
-                let kind = after_in(&mut name, &[K::LOCAL, K::GLOBAL]);
-                let is_temporary = match kind {
-                    Token::Word(K::TEMP | K::TEMPORARY) => true,
-                    Token::Word(schema) | Token::Name(schema) => {
-                        schema == K::PG_TEMP && name.peek() == Token::Sign(b'.')
-                    }
-                    _ => false,
-                };
-                if is_temporary {
+                let kind = after(rest, &[K::LOCAL, K::GLOBAL]);
+                if matches!(kind, Token::Word(K::TEMP | K::TEMPORARY)) {
                     return true;
                 }
             }
@@ -95,7 +80,7 @@ pub(super) fn calls_postgres(mut rest: Lexer<'_>) -> bool {
         if token == Token::Word(K::UPDATE) && is_settings(rest) {
             return true;
         }
-        if LOCKS.iter().any(|lock| is(lock)) || (is(b"set_config") && !is_local(&mut rest)) {
+        if LOCKS.iter().any(|lock| is(lock)) || (is(b"set_config") && !is_local(rest)) {
             return true;
         }
     }
@@ -122,21 +107,26 @@ const LOCKS: [&[u8]; 4] = [
     b"pg_try_advisory_lock_shared",
 ];
 
-/// Whether the third argument is the word `true`. Of a value that is bound nobody knows.
-fn is_local(rest: &mut Lexer<'_>) -> bool {
+/// Whether the third argument is the word `true` and no more. Of a value that is bound nobody knows.
+fn is_local(mut rest: Lexer<'_>) -> bool {
     let (mut depth, mut commas) = (0_usize, 0);
+    let mut before = Token::End;
     loop {
-        match rest.token() {
-            Token::Sign(b'(') => depth += 1,
-            Token::Sign(b')') if depth <= 1 => return false,
-            Token::Sign(b')') => depth -= 1,
+        let token = rest.token();
+        match token {
+            Token::Sign(b'(' | b'[') => depth += 1,
+            Token::Sign(b')' | b']') if depth <= 1 => return false,
+            Token::Sign(b')' | b']') => depth -= 1,
             Token::Sign(b',') if depth == 1 => commas += 1,
+            // Behind the comma, or by name: `is_local => true`.
             Token::Word(K::TRUE) if depth == 1 && commas == 2 => {
-                return rest.peek() == Token::Sign(b')');
+                return matches!(before, Token::Sign(b',' | b'>'))
+                    && rest.peek() == Token::Sign(b')');
             }
             Token::Semicolon | Token::End => return false,
             _ => {}
         }
+        before = token;
     }
 }
 
@@ -189,24 +179,20 @@ pub(super) fn calls_mysql(mut rest: Lexer<'_>) -> bool {
     }
 }
 
-/// `SELECT @a := 1`, `SELECT 1 INTO @a`, `LOAD DATA … (@a)`.
-pub(super) fn assigns_variable(sql: &str, first: K, mut rest: Lexer<'_>) -> bool {
-    // The search for a byte is many times as fast as reading the tokens.
-    if !sql.as_bytes().contains(&b'@') {
-        return false;
-    }
-    let mut is_variable = false;
-    let mut into = matches!(first, K::LOAD | K::GET);
-    let always = into;
+/// `SELECT @a := 1`, `SELECT 1 INTO @a`, `LOAD DATA … (@a)`, `GET DIAGNOSTICS @a = …`. `rest` is the whole text.
+pub(super) fn assigns_variable(mut rest: Lexer<'_>) -> bool {
+    let (mut is_variable, mut into, mut always) = (false, false, false);
     loop {
         match rest.token() {
             Token::End => return false,
+            Token::Semicolon => (is_variable, into, always) = (false, false, false),
             Token::Sign(b'@') if into => return true,
             Token::Sign(b'@') => is_variable = true,
             Token::Sign(b':') if is_variable && rest.rest().first() == Some(&b'=') => return true,
             Token::Word(K::INTO) => into = true,
+            Token::Word(K::LOAD | K::GET) => (into, always) = (true, true),
             Token::Word(_) | Token::Name(_) | Token::Literal => into = always,
-            _ => (is_variable, into) = (false, always),
+            Token::Sign(_) => (is_variable, into) = (false, always),
         }
     }
 }
@@ -215,7 +201,7 @@ pub(super) fn assigns_variable(sql: &str, first: K, mut rest: Lexer<'_>) -> bool
 pub(super) fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
     match first {
         K::ATTACH | K::DETACH => true,
-        K::CREATE => makes_temporary(rest, K::TEMP),
+        K::CREATE => is_temporary(rest) || names_temporary(rest),
         K::PRAGMA => {
             let (_, mut name) = rest.named();
             if rest.peek() == Token::Sign(b'.') {
@@ -230,6 +216,24 @@ pub(super) fn sqlite(first: K, mut rest: Lexer<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// `CREATE TABLE temp.…` and its kind.
+fn names_temporary(mut rest: Lexer<'_>) -> bool {
+    let kinds = &[
+        K::UNIQUE,
+        K::INDEX,
+        K::VIRTUAL,
+        K::TABLE,
+        K::VIEW,
+        K::TRIGGER,
+        K::IF,
+        K::NOT,
+        K::EXISTS,
+    ];
+    let schema = after_in(&mut rest, kinds);
+    matches!(schema, Token::Word(K::TEMP) | Token::Name(K::TEMP))
+        && rest.peek() == Token::Sign(b'.')
 }
 
 /// Settings of `SQLite` whose argument is what they are asked about, which are the database's own, or which end with the

@@ -32,10 +32,13 @@ fn behind_explain(rest: &mut Lexer<'_>) -> Token {
     let mut ahead = *rest;
     if ahead.token() == Token::Sign(b'(') {
         *rest = ahead;
-        while !matches!(
-            rest.token(),
-            Token::Sign(b')') | Token::Semicolon | Token::End
-        ) {}
+        loop {
+            match rest.token() {
+                Token::Sign(b')') => break,
+                token @ (Token::Semicolon | Token::End) => return token,
+                _ => {}
+            }
+        }
     }
     after_in(rest, &[K::ANALYZE, K::ANALYSE, K::VERBOSE])
 }

@@ -55,6 +55,15 @@ fn on_postgres() {
             "EXPLAIN ANALYZE CREATE TEMP TABLE a AS SELECT 1",
             "EXPLAIN (ANALYZE, COSTS off) CREATE TEMP TABLE a AS SELECT 1",
             "EXPLAIN ANALYZE SELECT 1 INTO TEMP a",
+            "SELECT * INTO TABLE pg_temp.a FROM b",
+            "SET LOCAL search_path = pg_temp",
+            "SELECT set_config('search_path', 'pg_temp', true)",
+            "CREATE TABLE U&\"pg\\005ftemp\".a (id int)",
+            "SELECT u&\"set_confi\\0067\"('a.b', 'c', false)",
+            "SELECT set_config('a.b', pg_try_advisory_lock(8)::text, true)",
+            "SELECT set_config('a.b', set_config('c.d', 'e', false), true)",
+            "SELECT set_config('a.b', 'c', NOT true)",
+            "SELECT set_config('a.b', 'c', false = true)",
         ],
     );
     tells(
@@ -83,6 +92,11 @@ fn on_postgres() {
             "INSERT INTO widget_locks VALUES ('get_lock(1)', 'pg_advisory_lock(1)')",
             "CREATE TABLE temp (id int)",
             "INSERT INTO temp VALUES (1)",
+            "INSERT INTO a SELECT temp FROM temporary_things",
+            "SELECT attempts INTO a FROM templates WHERE temperature > 1",
+            "SELECT set_config('a.b', ARRAY['c', 'd']::text, true)",
+            "SELECT set_config('a.b', 'c', is_local => true)",
+            "SELECT a&\"b\" FROM c",
             "WITH a AS (INSERT INTO temp VALUES (1) RETURNING id) SELECT id INTO b FROM a",
             "SELECT temp, 'INTO TEMP' FROM temperatures",
             "EXPLAIN (ANALYZE) SELECT 1",
@@ -116,6 +130,14 @@ fn on_mysql() {
             "SET @@SESSION.sort_buffer_size = 7",
             "LOAD DATA INFILE 'a' INTO TABLE b (c, @d)",
             "SELECT `GET_LOCK`('a', 0)",
+            "BEGIN NOT ATOMIC CREATE TEMPORARY TABLE a (id INT); END",
+            "BEGIN NOT ATOMIC SELECT 1; SET SESSION sort_buffer_size = 7; END",
+            "IF 0 THEN SELECT 1; ELSE CREATE TEMPORARY TABLE a (id INT); END IF",
+            "CASE 2 WHEN 1 THEN SELECT 1; ELSE SET NAMES latin1; END CASE",
+            "BEGIN NOT ATOMIC SELECT 1 INTO @a; END",
+            "SET STATEMENT max_statement_time = 9 FOR BEGIN NOT ATOMIC SET NAMES latin1; END",
+            "/*!999999 SELECT 1 */ CREATE TEMPORARY TABLE a (id INT)",
+            "/*!50000 CREATE TEMPORARY TABLE a (id INT) */",
             "SET STATEMENT max_statement_time = 1 FOR SET SESSION sort_buffer_size = 7",
             "SET STATEMENT max_statement_time = (SELECT SUBSTRING('1' FROM 1 FOR 1)) FOR SET NAMES latin1",
             "SET STATEMENT sql_mode = '' FOR CREATE TEMPORARY TABLE a (id INT)",
@@ -133,6 +155,7 @@ fn on_mysql() {
             "SELECT 'GET_LOCK(1)'",
             "INSERT INTO a VALUES ('b@c')",
             "UPDATE a SET b = 1",
+            "BEGIN NOT ATOMIC SELECT @a; UPDATE a SET b = 1; END",
             "DROP TEMPORARY TABLE a",
             "SELECT RELEASE_LOCK('a')",
         ],
@@ -159,6 +182,8 @@ fn on_sqlite() {
             "PRAGMA journal_mode = off",
             "CREATE TABLE temp.a (id)",
             "CREATE UNIQUE INDEX temp.a ON b (c)",
+            "CREATE VIEW IF NOT EXISTS \"temp\".a AS SELECT 1",
+            "CREATE VIRTUAL TABLE temp.a USING fts5(b)",
         ],
     );
     tells(
@@ -175,6 +200,7 @@ fn on_sqlite() {
             "PRAGMA main.user_version = 7",
             "PRAGMA wal_checkpoint(TRUNCATE)",
             "CREATE TABLE temp (id)",
+            "CREATE VIEW a AS SELECT temp.id FROM temp",
             "SELECT 1; SELECT 2",
             "CREATE TRIGGER t AFTER UPDATE ON a BEGIN DELETE FROM b; END",
         ],
@@ -194,5 +220,26 @@ fn behind_another() {
             !Effects::of(dialect, sql, true).lingers,
             "one, or an error: {sql}"
         );
+    }
+}
+
+/// However long the text: a quadratic reading of this one takes minutes.
+#[test]
+fn each_text_is_read_a_few_times_at_most() {
+    for dialect in [Postgres, MySql, Sqlite] {
+        for statement in [
+            "INSERT INTO a VALUES ('b@c');",
+            "SELECT temp, set_config FROM a;",
+            "EXPLAIN (;",
+            "EXPLAIN ",
+            "SET STATEMENT a = (",
+            "CREATE ",
+        ] {
+            let text = statement.repeat(300_000 / statement.len());
+            let began = std::time::Instant::now();
+            Effects::of(dialect, &text, false);
+            let taken = began.elapsed();
+            assert!(taken.as_secs() < 10, "{dialect:?}: {statement}: {taken:?}");
+        }
     }
 }

@@ -12,6 +12,15 @@ macro_rules! ground {
             Last,
         }
 
+        impl Look {
+            fn patience(self) -> std::time::Duration {
+                match self {
+                    Self::Brief => PATIENCE,
+                    Self::Thorough | Self::Last => LONG_PATIENCE,
+                }
+            }
+        }
+
         struct Ground {
             front: Front,
             server: Server,
@@ -87,8 +96,10 @@ macro_rules! ground {
             ) -> Holdings {
                 let (held, beyond) = self.beyond(look, before, room).await;
                 if let Some(beyond) = beyond {
-                    self.front
-                        .violation(format_args!("{PATIENCE:?} {when} there are {beyond}"));
+                    self.front.violation(format_args!(
+                        "{:?} {when} there are {beyond}",
+                        look.patience()
+                    ));
                 }
                 held
             }
@@ -100,7 +111,7 @@ macro_rules! ground {
                 before: &Holdings,
                 room: &Holdings,
             ) -> (Holdings, Option<String>) {
-                let until = Instant::now() + PATIENCE;
+                let until = Instant::now() + look.patience();
                 loop {
                     let held = match look {
                         Look::Brief => self.open().await,

@@ -77,6 +77,7 @@ pub enum Work<DB: Backend> {
     clippy::large_enum_variant,
     reason = "there are a few, and a box would be in every line"
 )]
+#[allow(dead_code, reason = "it is held, and dropped")]
 pub enum Held<DB: Backend> {
     Sqlx(PoolConnection<DB>),
     Steadfast(Lease<DB>),

@@ -153,7 +153,9 @@ each_server! {
             .env(CANARY, canary)
             .env(URL, url)
             .env(ADMIN, admin)
-            .env("RUST_BACKTRACE", "full");
+            .env("RUST_BACKTRACE", "full")
+            // Whether there are colours between the words depends on who else builds tracing's subscriber.
+            .env("NO_COLOR", "1");
         if NAME == "postgres" {
             // sqlx reads no password for MySQL from anywhere but its options.
             command.env("PGPASSWORD", canary);

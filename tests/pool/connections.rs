@@ -127,3 +127,52 @@ each_database! {
         assert!(error.to_string().contains("nowhere"), "{error}");
     }
 }
+
+/// What only one of them has.
+mod of_one_kind {
+    use sqlx::Executor as _;
+    use steadfast::{Error, PgSessionPool, with_session};
+
+    use crate::support::postgres::{Place, Session};
+
+    #[with_session]
+    async fn watched(session: &mut Session) -> Result<String, Error> {
+        Ok(sqlx::query_scalar("SHOW client_connection_check_interval")
+            .fetch_one(&mut *session)
+            .await?)
+    }
+
+    #[with_session(autocommit)]
+    async fn alone(session: &mut Session) -> Result<String, Error> {
+        Ok(sqlx::query_scalar("SHOW client_connection_check_interval")
+            .fetch_one(&mut *session)
+            .await?)
+    }
+
+    /// A statement whose client is gone would keep its locks to its end.
+    async fn is_watched(pool: &PgSessionPool) {
+        let single: String = sqlx::query_scalar("SHOW client_connection_check_interval")
+            .fetch_one(pool)
+            .await
+            .unwrap();
+        let doors = [
+            watched(pool).await.unwrap(),
+            alone(pool).await.unwrap(),
+            single,
+        ];
+        assert_eq!(doors, ["1s"; 3]);
+    }
+
+    #[tokio::test]
+    async fn postgres_the_server_looks_for_its_client_through_every_door() {
+        let place = Place::new().await;
+        let pool = place.pool(1).await;
+        is_watched(&pool).await;
+        // Also on a connection that somebody has set back.
+        let mut lease = pool.acquire().await.unwrap();
+        lease.execute("RESET ALL").await.unwrap();
+        pool.release(lease).await.unwrap();
+        is_watched(&pool).await;
+        assert_eq!(pool.stats().opened, 1);
+    }
+}

@@ -67,6 +67,10 @@ const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bi
 /// What ends the statements that were prepared in SQL.
 const PREPARED: &str = "SELECT string_agg(format('DEALLOCATE %I', name), '; ') FROM pg_prepared_statements WHERE from_sql";
 
+/// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the platform can):
+/// without it, a query whose client has gone keeps its locks to its end.
+const WATCH: &str = "SET client_connection_check_interval = '1s'";
+
 /// `DISCARD ALL` without what sqlx would not notice: the statements that it has prepared.
 const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; UNLISTEN *; \
     SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
@@ -99,7 +103,7 @@ impl Driver for Postgres {
                 .server_version_num()
                 .is_none_or(|version| version >= 140_000)
             {
-                let batch = format!("BEGIN; {}; {WHO}; ROLLBACK", opening::WATCH);
+                let batch = format!("{WATCH}; {WHO}");
                 connection.fetch_one(sqlx::AssertSqlSafe(batch)).await.ok()
             } else {
                 None
@@ -108,7 +112,6 @@ impl Driver for Postgres {
             let row = if let Some(row) = watched {
                 row
             } else {
-                connection.execute("ROLLBACK").await?;
                 connection.fetch_one(WHO).await?
             };
             let millis = |setting: i64| Setting::new(setting.try_into().unwrap_or(0));
@@ -192,7 +195,8 @@ impl Driver for Postgres {
         tag: &'c mut PgTag,
     ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
         Box::pin(async move {
-            let batch = format!("{PREPARED}; {RESET}");
+            let watch = if tag.watches_client { WATCH } else { "" };
+            let batch = format!("{PREPARED}; {RESET}; {watch}");
             let rows = connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?;
             let left = rows.first().ok_or(sqlx::Error::RowNotFound)?;
             let deallocate: Option<String> = left.try_get(0)?;

@@ -7,10 +7,6 @@ use super::PgTag;
 use crate::backend::{Access, Begin, Owner};
 use crate::isolation::Isolation;
 
-/// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the
-/// platform can): without it, a query whose client has gone keeps its locks to its end.
-pub(super) const WATCH: &str = "SET LOCAL client_connection_check_interval = '1s'";
-
 pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
     // What travels with most of them, an operation's longest name included.
     let mut sql = String::with_capacity(160);
@@ -35,10 +31,6 @@ pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
     }
     if begin.access == Access::Read {
         sql.push_str(" READ ONLY");
-    }
-    if tag.watches_client {
-        sql.push_str("; ");
-        sql.push_str(WATCH);
     }
     if let Some(owner) = begin.owner {
         sql.push_str("; SET LOCAL application_name = ");

@@ -120,7 +120,7 @@ impl Scanner {
         &self,
         mut first: Keyword,
         mut rest: Lexer<'text>,
-        look: impl Fn(Keyword, Lexer<'text>, Option<(&'static str, Way)>) -> Option<T>,
+        mut look: impl FnMut(Keyword, Lexer<'text>, Option<(&'static str, Way)>) -> Option<T>,
     ) -> Option<T> {
         let (mut way, mut shape) = self.judge(first, &rest);
         loop {

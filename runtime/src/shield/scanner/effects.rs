@@ -1,5 +1,7 @@
 //! What a statement that is let through may do beside what its session sees of it.
 
+use std::cell::LazyCell;
+
 use super::keyword::Keyword;
 use super::lexer::{Lexer, Token};
 use super::wrapped::innermost;
@@ -30,37 +32,65 @@ impl Effects {
     #[inline]
     pub(crate) fn of(dialect: Dialect, sql: &str, prepared: bool) -> Self {
         let whole = Lexer::new(dialect, sql);
-        let text = Text::new(dialect, whole, prepared);
         match dialect {
-            Dialect::Postgres => Self {
-                hides: false,
-                calls: text.any(calls),
-                reshapes: false,
-                lingers: text.any(lingering::postgres)
-                    || (text.any(lingering::may_select_into)
-                        && mentions_temporary(sql)
-                        && text.any(lingering::selects_into_temporary))
-                    || mentions(sql, &["pg_temp"])
-                    || mentions_escaped_name(sql)
-                    || (mentions(sql, &["set_config", "pg_settings", "advisory_lock"])
-                        && lingering::calls_postgres(whole)),
-            },
-            Dialect::MySql => Self {
-                hides: hides(sql, text.first, text.rest, prepared),
-                calls: text.any(calls),
-                reshapes: false,
-                lingers: lingers_on_mysql(sql, whole, prepared)
-                    || (has_code_comments(sql)
-                        && lingers_on_mysql(sql, whole.without_code_comments(), prepared)),
-            },
-            Dialect::Sqlite => Self {
-                lingers: text.any(lingering::sqlite),
-                reshapes: text.any(reshapes),
-                ..Self::default()
-            },
+            Dialect::Postgres => Self::on_postgres(sql, whole, prepared),
+            Dialect::MySql => Self::on_mysql(sql, whole, prepared),
+            Dialect::Sqlite => Self::on_sqlite(whole, prepared),
         }
     }
+
+    #[inline]
+    fn on_postgres(sql: &str, whole: Lexer<'_>, prepared: bool) -> Self {
+        let temporary = LazyCell::new(|| mentions_temporary(sql));
+        let mut effects = Self::default();
+        Text::new(Dialect::Postgres, whole, prepared).each(|first, rest| {
+            effects.calls |= calls(first);
+            effects.lingers |= lingering::postgres(first, rest)
+                || (lingering::may_select_into(first)
+                    && *temporary
+                    && lingering::selects_into_temporary(first, rest));
+        });
+        effects.lingers |= mentions_escaped_name(sql)
+            || (mentions(sql, &LINGERING_ON_POSTGRES)
+                && (mentions(sql, &["pg_temp"]) || lingering::calls_postgres(whole)));
+        effects
+    }
+
+    #[inline]
+    fn on_mysql(sql: &str, whole: Lexer<'_>, prepared: bool) -> Self {
+        let text = Text::new(Dialect::MySql, whole, prepared);
+        let is_code = has_code_comments(sql);
+        let mut effects = Self {
+            hides: is_code || hides(sql, text.first, text.rest, prepared),
+            ..Self::default()
+        };
+        text.each(|first, rest| {
+            effects.calls |= calls(first);
+            effects.lingers |= lingering::mysql(first, rest);
+        });
+        effects.lingers |= lingers_anywhere(sql, whole);
+        if is_code {
+            let plain = whole.without_code_comments();
+            Text::new(Dialect::MySql, plain, prepared)
+                .each(|first, rest| effects.lingers |= lingering::mysql(first, rest));
+            effects.lingers |= lingers_anywhere(sql, plain);
+        }
+        effects
+    }
+
+    #[inline]
+    fn on_sqlite(whole: Lexer<'_>, prepared: bool) -> Self {
+        let mut effects = Self::default();
+        Text::new(Dialect::Sqlite, whole, prepared).each(|first, rest| {
+            effects.lingers |= lingering::sqlite(first, rest);
+            effects.reshapes |= reshapes(first);
+        });
+        effects
+    }
 }
+
+/// What is in every query of `PostgreSQL`'s that leaves something without a word of its own for it.
+const LINGERING_ON_POSTGRES: [&str; 4] = ["pg_temp", "set_config", "pg_settings", "advisory_lock"];
 
 /// The statements of a text, whose first token is read.
 struct Text<'text> {
@@ -90,42 +120,44 @@ impl<'text> Text<'text> {
         }
     }
 
-    /// Whether one of them is `such`, by the first word of what is run in the end and what follows it.
+    /// Calls `look` with each of them: with the first word of what is run in the end, and what follows it.
     #[inline]
-    fn any(&self, such: impl Fn(Keyword, Lexer<'text>) -> bool) -> bool {
-        let such = |first, rest| {
+    fn each(&self, mut look: impl FnMut(Keyword, Lexer<'text>)) {
+        let mut look = |first, rest| {
             let (first, rest) = innermost(self.scanner.dialect, first, rest);
-            such(first, rest)
+            look(first, rest);
         };
         let mut rest = self.rest;
         let first = match self.first {
-            Token::Word(first) => Some(first),
-            Token::Semicolon => first_word(&mut rest),
-            _ => Some(Keyword::OTHER),
+            Token::Word(first) => first,
+            Token::Semicolon => match first_word(&mut rest) {
+                Some(first) => first,
+                None => return,
+            },
+            _ => Keyword::OTHER,
         };
-        first.is_some_and(|first| {
-            if self.is_alone {
-                such(first, rest)
-            } else {
-                let look = |first, rest, _| such(first, rest).then_some(());
-                self.scanner.find(first, rest, look).is_some()
-            }
-        })
+        if self.is_alone {
+            look(first, rest);
+        } else {
+            self.scanner.find(first, rest, |first, rest, _| {
+                look(first, rest);
+                None::<()>
+            });
+        }
     }
 }
 
-/// As the server reads the text that `whole` reads.
-fn lingers_on_mysql(sql: &str, whole: Lexer<'_>, prepared: bool) -> bool {
-    Text::new(Dialect::MySql, whole, prepared).any(lingering::mysql)
-        || (sql.as_bytes().contains(&b'@') && lingering::assigns_variable(whole))
+/// Whether the statements of `MySQL`'s that `whole` reads leave what any part of one may leave.
+fn lingers_anywhere(sql: &str, whole: Lexer<'_>) -> bool {
+    (sql.as_bytes().contains(&b'@') && lingering::assigns_variable(whole))
         || (mentions(sql, &["get_lock"]) && lingering::calls_mysql(whole))
 }
 
-fn calls(first: Keyword, _: Lexer<'_>) -> bool {
+fn calls(first: Keyword) -> bool {
     matches!(first, Keyword::CALL | Keyword::DO | Keyword::EXECUTE)
 }
 
-fn reshapes(first: Keyword, _: Lexer<'_>) -> bool {
+fn reshapes(first: Keyword) -> bool {
     matches!(
         first,
         Keyword::CREATE
@@ -142,7 +174,7 @@ fn reshapes(first: Keyword, _: Lexer<'_>) -> bool {
 fn hides(sql: &str, first: Token, mut rest: Lexer<'_>, prepared: bool) -> bool {
     let holds_more = sql.as_bytes().contains(&b';');
     let several = !prepared && sql.trim_end_matches([';', ' ', '\n']).contains(';');
-    if has_code_comments(sql) || (several && sql.contains('\\')) {
+    if several && sql.contains('\\') {
         return true;
     }
     let scanner = Scanner {
@@ -203,10 +235,12 @@ fn mentions_temporary(sql: &str) -> bool {
 /// Whether `sql` has a name that is written with escapes (`U&"…"`), so that it may be any.
 fn mentions_escaped_name(sql: &str) -> bool {
     let bytes = sql.as_bytes();
-    sql.match_indices("&\"").any(|(at, _)| {
+    sql.match_indices('&').any(|(at, _)| {
         let mut before = bytes[..at].iter().rev();
         let is_escape = matches!(before.next(), Some(b'U' | b'u'));
-        is_escape && !before.next().is_some_and(u8::is_ascii_alphanumeric)
+        is_escape
+            && bytes.get(at + 1) == Some(&b'"')
+            && !before.next().is_some_and(u8::is_ascii_alphanumeric)
     })
 }
 

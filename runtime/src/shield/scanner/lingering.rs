@@ -26,7 +26,7 @@ fn is_temporary(rest: Lexer<'_>) -> bool {
 }
 
 /// Whether a statement that begins so may be a query with `INTO`.
-pub(super) fn may_select_into(first: K, _: Lexer<'_>) -> bool {
+pub(super) fn may_select_into(first: K) -> bool {
     !matches!(
         first,
         K::INSERT | K::UPDATE | K::DELETE | K::MERGE | K::COPY

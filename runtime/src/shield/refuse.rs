@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::scanner::{
-    Refusal, has_code_comments, scan, scan_autocommit, scan_escaped, scan_without_code,
+    Refusal, has_code_comments, mentions, scan, scan_autocommit, scan_escaped, scan_without_code,
 };
 use crate::backend::{Dialect, Driver, Statement};
 use crate::error::{Category, Error, Phase};
@@ -89,8 +89,20 @@ pub(crate) fn strings_may_escape() {
 /// Whether a backslash may decide where a string of this text ends. Whoever names the setting may turn it off, for this
 /// statement or for one after it.
 fn reads_both_ways(text: &str) -> bool {
-    if text.contains("standard_conforming_strings") {
+    if mentions(text, &["standard_conforming_strings"]) {
         strings_may_escape();
     }
     ESCAPES.load(Relaxed) && text.contains("\\'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_is_known_in_any_case() {
+        assert!(reads_both_ways(
+            r"set Standard_Conforming_Strings = off; SELECT 'a\'' ; COMMIT --'"
+        ));
+    }
 }

@@ -19,7 +19,8 @@ mod tests;
 mod wrapped;
 
 pub(crate) use self::effects::{
-    Effects, begins_with_write, commits_inside, has_code_comments, holds_several, says_anything,
+    Effects, begins_with_write, commits_inside, has_code_comments, holds_several, mentions,
+    says_anything,
 };
 use self::keyword::Keyword;
 use self::lexer::{Lexer, Token};

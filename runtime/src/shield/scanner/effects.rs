@@ -203,7 +203,7 @@ fn hides(sql: &str, first: Token, mut rest: Lexer<'_>, prepared: bool) -> bool {
 
 /// Whether one of these names, or a longer one around it, may stand in `sql`. Every statement is searched: the search for
 /// one byte is many times as fast as one for a text.
-fn mentions(sql: &str, names: &[&str]) -> bool {
+pub(crate) fn mentions(sql: &str, names: &[&str]) -> bool {
     sql.match_indices('_').any(|(at, _)| {
         names.iter().any(|name| {
             let ahead = name.find('_').unwrap_or_default();

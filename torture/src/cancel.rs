@@ -58,6 +58,7 @@ each_database! {
     use super::{ENDED, ENOUGH, LANES, PATIENCE, PROMISED, ROOM, holds};
     use super::control::control;
     use crate::campaign::Front;
+    use crate::heir::Heir;
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
     use std::time::Instant;

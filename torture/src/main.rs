@@ -20,6 +20,7 @@ mod commit;
 mod course;
 mod door;
 mod hang;
+mod heir;
 mod history;
 mod leak;
 mod panic;

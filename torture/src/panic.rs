@@ -52,6 +52,7 @@ each_database! {
     use super::touchy::{FUSE, Touchy, Wordy};
     use super::{Door, ENOUGH, LANES, MOST, PATIENCE, ROOM, SLOW_ONES};
     use crate::campaign::Front;
+    use crate::heir::Heir;
     use std::collections::VecDeque;
     use std::panic::AssertUnwindSafe;
     use std::sync::atomic::{AtomicU64, Ordering};

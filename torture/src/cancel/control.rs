@@ -52,20 +52,13 @@ macro_rules! control {
                 front.report.count_plain("points", 1);
                 let next = id + ROOM - 1;
                 let write = insert(next).execute(&pool);
-                match tokio::time::timeout(ENOUGH, write).await {
-                    Ok(Ok(_)) => {
-                        let is_lost = !left(place, id).await.contains(&next);
-                        front
-                            .report
-                            .count_plain("acknowledged writes lost", is_lost.into());
-                    }
-                    Ok(Err(_)) => front.report.count_plain("refused", 1),
-                    Err(_) => front.report.count_plain("slots held", 1),
-                }
-                let open = place.open_transactions().await != 0;
-                front
-                    .report
-                    .count_plain("transactions left open", open.into());
+                let heir = Heir::of(&tokio::time::timeout(ENOUGH, write).await);
+                let is_there = left(place, id).await.contains(&next);
+                heir.count(
+                    &front.report,
+                    is_there,
+                    place.open_transactions().await != 0,
+                );
             }
             drop(pool);
             // What it has left open must not hold up the next point.

@@ -72,20 +72,13 @@ macro_rules! control {
                     Some(served) => Ok(served),
                     None => timeout(ENOUGH, waiter).await,
                 };
-                match served {
-                    Ok(Ok(())) => {
-                        let is_lost = !place.notes().await.contains(&next);
-                        front
-                            .report
-                            .count_plain("acknowledged writes lost", is_lost.into());
-                    }
-                    Ok(Err(_)) => front.report.count_plain("refused", 1),
-                    Err(_) => front.report.count_plain("slots held", 1),
-                }
-                let open = place.open_transactions().await != 0;
-                front
-                    .report
-                    .count_plain("transactions left open", open.into());
+                let heir = Heir::of(&served);
+                let is_there = place.notes().await.contains(&next);
+                heir.count(
+                    &front.report,
+                    is_there,
+                    place.open_transactions().await != 0,
+                );
             } else {
                 drop(waiter);
             }

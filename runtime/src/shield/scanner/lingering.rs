@@ -190,10 +190,19 @@ pub(super) fn assigns_variable(mut rest: Lexer<'_>) -> bool {
             Token::Sign(b'@') => is_variable = true,
             Token::Sign(b':') if is_variable && rest.rest().first() == Some(&b'=') => return true,
             Token::Word(K::INTO) => into = true,
-            Token::Word(K::LOAD | K::GET) => (into, always) = (true, true),
+            Token::Word(word) if assigns_by(word, rest.peek()) => (into, always) = (true, true),
             Token::Word(_) | Token::Name(_) | Token::Literal => into = always,
             Token::Sign(_) => (is_variable, into) = (false, always),
         }
+    }
+}
+
+/// Whether a statement that begins so assigns to each variable in it. A column may bear the name of its first word.
+fn assigns_by(first: K, next: Token) -> bool {
+    match first {
+        K::LOAD => matches!(next, Token::Word(K::DATA | K::XML)),
+        K::GET => matches!(next, Token::Word(K::CURRENT | K::DIAGNOSTICS)),
+        _ => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::Database;
@@ -250,6 +251,18 @@ pub trait Driver: Database + Sized {
     fn ends(_tag: &Self::Tag) -> bool {
         false
     }
+
+    /// Whether a statement that the server has stopped after so long had reached the limit which stands on it, where the
+    /// error's words alone would tell.
+    fn reached_limit(
+        _tag: &Self::Tag,
+        _error: &sqlx::Error,
+        _ran: Duration,
+        _in_transaction: bool,
+    ) -> bool {
+        false
+    }
+
     /// Remembers what a connection is like that somebody is about to have to himself, where `scrub` compares.
     fn inspect<'c>(
         connection: &'c mut Self::Connection,

@@ -10,6 +10,7 @@ mod opening;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -31,6 +32,8 @@ pub struct PgTag {
     watches_client: bool,
     schema: Option<Arc<str>>,
     statement_timeout: Setting,
+    /// What BEGIN has made of it for its transaction alone.
+    transaction_limit: u64,
     lock_timeout: Setting,
     strings_escape: bool,
     unwatched: Unwatched,
@@ -120,6 +123,7 @@ impl Driver for Postgres {
                 started: row.try_get(1)?,
                 watches_client,
                 statement_timeout: millis(row.try_get(2)?),
+                transaction_limit: 0,
                 lock_timeout: millis(row.try_get(3)?),
                 strings_escape: row.try_get(4)?,
                 unwatched: Unwatched::Nothing,
@@ -238,6 +242,28 @@ impl Driver for Postgres {
             sql.to_mut().push_str(note);
         }
         sql + "COMMIT"
+    }
+
+    /// `57014` is also what somebody's `pg_cancel_backend` answers, and the server's words are in its own language.
+    fn reached_limit(
+        tag: &PgTag,
+        error: &sqlx::Error,
+        ran: Duration,
+        in_transaction: bool,
+    ) -> bool {
+        let limit = if in_transaction {
+            tag.transaction_limit
+        } else {
+            tag.statement_timeout.kept()
+        };
+        let by_request = || {
+            let answer = error.as_database_error();
+            answer.is_some_and(|answer| answer.message().contains("user request"))
+        };
+        limit != 0
+            && ran >= Duration::from_millis(limit)
+            && has_code(error, "57014")
+            && !by_request()
     }
 
     fn schema(tag: &PgTag) -> Option<Arc<str>> {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
@@ -40,6 +41,7 @@ pub(crate) struct Observer<'s, DB: Driver> {
     tag: &'s DB::Tag,
     span: Span,
     text: Text,
+    started: Instant,
 }
 
 /// What the text of a statement shows.
@@ -60,6 +62,7 @@ impl<'s, DB: Driver> Observer<'s, DB> {
             tag,
             span,
             text,
+            started: Instant::now(),
         }
     }
 
@@ -92,13 +95,17 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         if is_lost && ends == Ends::Connection {
             self.life.lose_connection();
         }
-        let error = if DB::ends(self.tag) {
-            Error::overran(error).into()
+        let in_transaction = self.life.in_transaction();
+        let (category, error) = if DB::ends(self.tag)
+            || (verdict.category == Category::Cancelled
+                && DB::reached_limit(self.tag, &error, self.started.elapsed(), in_transaction))
+        {
+            (Category::Timeout, Error::overran(error).into())
         } else {
-            error
+            (verdict.category, error)
         };
         if !self.span.is_disabled() {
-            self.span.record("error.type", verdict.category.as_str());
+            self.span.record("error.type", category.as_str());
             if let Some(code) = Summary::of(&error).code() {
                 self.span.record("db.response.status_code", code);
             }

@@ -13,6 +13,7 @@ pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
     let statement = tag
         .statement_timeout
         .wanted(begin.statement_timeout.map(millis), begin.limit.map(millis));
+    tag.transaction_limit = statement;
     let lock = tag
         .lock_timeout
         .wanted(begin.lock_timeout.map(millis), None);

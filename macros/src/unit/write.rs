@@ -14,7 +14,7 @@ use crate::{db_error_handling, documentation, retry, spans, types, with_session}
 /// The function with its session, its retry and its error handling.
 pub(super) fn managed(plan: &Plan, function: &Function) -> TokenStream {
     let mut signature = function.signature.clone();
-    rewrite(plan, &mut signature.inputs);
+    rewrite(plan, function.body.is_some(), &mut signature.inputs);
     let documentation = documentation::attributes(plan, function);
     let mut body = function.body.as_ref().map(|_| body(plan, function));
     if plan.recursion() != Recursion::None {
@@ -28,9 +28,12 @@ pub(super) fn managed(plan: &Plan, function: &Function) -> TokenStream {
     function.write(&signature, body.as_ref(), &documentation, shown)
 }
 
-/// The retry names parameters by their places, so it comes before a session that may leave.
-fn rewrite(plan: &Plan, inputs: &mut Punctuated<FnArg, Token![,]>) {
-    if let Some(retry) = &plan.retry {
+/// The retry names parameters by their places, so it comes before a session that may leave. A declaration has no attempts
+/// that they would outlive, and takes no patterns.
+fn rewrite(plan: &Plan, has_body: bool, inputs: &mut Punctuated<FnArg, Token![,]>) {
+    if let Some(retry) = &plan.retry
+        && has_body
+    {
         retry::parameters(retry, inputs);
     }
     if let Some(session) = &plan.session {

@@ -44,4 +44,38 @@ impl Client {
     }
 }
 
+/// Declared, also where the receiver is taken by value.
+#[allow(async_fn_in_trait)]
+trait Fetch {
+    #[retry]
+    async fn once(self) -> Result<usize, FetchError>
+    where
+        Self: Sized + Clone;
+
+    #[retry]
+    async fn with_url(&self, url: String) -> Result<usize, FetchError>;
+
+    #[retry]
+    async fn provided(self) -> Result<usize, FetchError>
+    where
+        Self: Sized + Clone,
+    {
+        self.once().await
+    }
+}
+
+impl Fetch for Client {
+    #[retry]
+    async fn once(self) -> Result<usize, FetchError> {
+        std::future::ready(()).await;
+        Ok(self.url.len())
+    }
+
+    #[retry]
+    async fn with_url(&self, url: String) -> Result<usize, FetchError> {
+        std::future::ready(()).await;
+        Ok(self.url.len() + url.len())
+    }
+}
+
 fn main() {}

@@ -126,6 +126,41 @@ each_database! {
         assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire));
         assert!(error.to_string().contains("nowhere"), "{error}");
     }
+
+    /// It would take in what the next users are told to be committed.
+    #[tokio::test]
+    async fn a_transaction_that_after_connect_leaves_open_fails_the_connection() {
+        let place = Place::new().await;
+        let raw = place.builder(1).after_connect(|connection| Box::pin(async move {
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(connection).await?;
+            Ok(())
+        }));
+        let forgotten = place.builder(1).after_connect(|connection| Box::pin(async move {
+            let mut transaction = sqlx::Connection::begin(connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(&mut *transaction).await?;
+            std::mem::forget(transaction);
+            Ok(())
+        }));
+        for builder in [raw, forgotten] {
+            let error = builder.connect().await.unwrap_err();
+            assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire), "{error}");
+            assert!(error.to_string().contains("`after_connect` has left a transaction open"), "{error}");
+        }
+        assert_eq!(place.cents(1).await, 1000);
+        assert_eq!(place.open_transactions().await, 0);
+        // One that is dropped is rolled back, and one that is committed stays.
+        let pool = place.builder(1).after_connect(|connection| Box::pin(async move {
+            let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(&mut *transaction).await?;
+            drop(transaction);
+            let mut transaction = sqlx::Connection::begin(connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 7 WHERE id = 2").execute(&mut *transaction).await?;
+            transaction.commit().await
+        })).connect().await.unwrap();
+        touch(&pool).await.unwrap();
+        assert_eq!((place.cents(1).await, place.cents(2).await), (1000, 7));
+    }
 }
 
 /// What only one of them has.
@@ -172,6 +207,18 @@ mod of_one_kind {
         let mut lease = pool.acquire().await.unwrap();
         lease.execute("RESET ALL").await.unwrap();
         pool.release(lease).await.unwrap();
+        is_watched(&pool).await;
+        for unseen in ["RESET ALL", "SET client_connection_check_interval = 0"] {
+            let mut session = pool.begin().await.unwrap();
+            session.raw().await.unwrap().execute(unseen).await.unwrap();
+            session.commit().await.unwrap();
+            is_watched(&pool).await;
+        }
+        let hidden = "DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '0', false); END $$";
+        let mut session = pool.begin().await.unwrap();
+        session.execute(hidden).await.unwrap();
+        session.commit().await.unwrap();
+        watched(&pool).await.unwrap();
         is_watched(&pool).await;
         assert_eq!(pool.stats().opened, 1);
     }

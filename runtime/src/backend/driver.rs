@@ -35,6 +35,9 @@ pub trait Driver: Database + Sized {
     /// the result at its end.
     const LOSES_ANSWERS: bool;
 
+    /// A statement that does nothing.
+    const NOTHING: &str = "SELECT 1";
+
     /// What a connection carries beside its socket.
     type Tag: Clone + Debug + Send + Sync + 'static;
 
@@ -229,6 +232,11 @@ pub trait Driver: Database + Sized {
     /// answered nothing may have been prepared and no more.
     fn was_applied(_tag: &Self::Tag, _in_parts: bool, has_answered: bool) -> Option<bool> {
         has_answered.then_some(true)
+    }
+
+    /// Makes a connection that has introduced itself one that may stop what runs on the pool's others.
+    fn take_control(_connection: &mut Self::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Settings of the connection are in doubt: the next `begin` sends them all.

@@ -58,14 +58,20 @@ const IS_OUTSIDE: &str = "SELECT transaction_timestamp() = statement_timestamp()
 /// When a backend was started: with its process id, what no other backend has.
 const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 
-/// Who serves this connection, the limits that stand on it, and where the ledger is, or would be made.
-const WHO: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint, \
+/// Who serves this connection. The login may ask that, and no role that it has taken for all its work
+/// (`ALTER ROLE … SET role`).
+const WHO: &str = "BEGIN; SET LOCAL ROLE NONE; \
+    SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint \
+    FROM pg_stat_get_activity(pg_backend_pid()); \
+    ROLLBACK";
+
+/// The limits that stand on it, how it reads strings, and where the ledger is, or would be made.
+const STANDS: &str = "SELECT \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
     (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
     current_setting('standard_conforming_strings') = 'off', \
     quote_ident(coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
-        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema())) \
-    FROM pg_stat_get_activity(pg_backend_pid())";
+        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema()))";
 
 /// What ends the statements that were prepared in SQL.
 const PREPARED: &str = "SELECT string_agg(format('DEALLOCATE %I', name), '; ') FROM pg_prepared_statements WHERE from_sql";
@@ -106,32 +112,41 @@ impl Driver for Postgres {
                 .server_version_num()
                 .is_none_or(|version| version >= 140_000)
             {
-                let batch = format!("{WATCH}; {WHO}");
-                connection.fetch_one(sqlx::AssertSqlSafe(batch)).await.ok()
+                let batch = format!("{WHO}; {WATCH}; {STANDS}");
+                connection.fetch_all(sqlx::AssertSqlSafe(batch)).await.ok()
             } else {
                 None
             };
             let watches_client = watched.is_some();
-            let row = if let Some(row) = watched {
-                row
+            let rows = if let Some(rows) = watched {
+                rows
             } else {
-                connection.fetch_one(WHO).await?
+                let batch = format!("{WHO}; {STANDS}");
+                connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?
+            };
+            let [who, stands] = &*rows else {
+                return Err(out_of_step());
             };
             let millis = |setting: i64| Setting::new(setting.try_into().unwrap_or(0));
             Ok(PgTag {
-                pid: row.try_get(0)?,
-                started: row.try_get(1)?,
+                pid: who.try_get(0)?,
+                started: who.try_get(1)?,
                 watches_client,
-                statement_timeout: millis(row.try_get(2)?),
+                statement_timeout: millis(stands.try_get(0)?),
                 transaction_limit: 0,
-                lock_timeout: millis(row.try_get(3)?),
-                strings_escape: row.try_get(4)?,
+                lock_timeout: millis(stands.try_get(1)?),
+                strings_escape: stands.try_get(2)?,
                 unwatched: Unwatched::Nothing,
                 suspicion: None,
                 meddled: OnceLock::new(),
-                schema: row.try_get::<Option<String>, _>(5)?.map(Into::into),
+                schema: stands.try_get::<Option<String>, _>(3)?.map(Into::into),
             })
         })
+    }
+
+    /// A role that the login has taken for all its work may not stop what the login does.
+    fn take_control(connection: &mut PgConnection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
+        Box::pin(async move { connection.execute("SET ROLE NONE").await.map(drop) })
     }
 
     fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
@@ -199,8 +214,7 @@ impl Driver for Postgres {
         tag: &'c mut PgTag,
     ) -> BoxFuture<'c, Result<Scrubbed, sqlx::Error>> {
         Box::pin(async move {
-            let watch = if tag.watches_client { WATCH } else { "" };
-            let batch = format!("{PREPARED}; {RESET}; {watch}");
+            let batch = format!("{PREPARED}; {RESET}; {}", tag.watch().unwrap_or_default());
             let rows = connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?;
             let left = rows.first().ok_or(sqlx::Error::RowNotFound)?;
             let deallocate: Option<String> = left.try_get(0)?;
@@ -237,6 +251,9 @@ impl Driver for Postgres {
                 sql.to_mut(),
                 "SET statement_timeout = {statement}; SET lock_timeout = {lock}; "
             );
+            if let Some(watch) = tag.watch() {
+                let _ = write!(sql.to_mut(), "{watch}; ");
+            }
         }
         if !note.is_empty() {
             sql.to_mut().push_str(note);
@@ -340,6 +357,11 @@ async fn resync(
 }
 
 impl PgTag {
+    /// [`WATCH`], on a server that takes it.
+    fn watch(&self) -> Option<&'static str> {
+        self.watches_client.then_some(WATCH)
+    }
+
     /// Calls a function on this very backend, and on no other that has got its process id.
     fn aimed_at(&self, function: &str) -> String {
         let Self { pid, started, .. } = self;

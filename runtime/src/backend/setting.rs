@@ -39,6 +39,11 @@ impl Setting {
         self.current == Some(wanted)
     }
 
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.current.is_none()
+    }
+
     /// What it was ahead of a session that had somebody else use the connection.
     #[cfg(feature = "postgres")]
     pub(super) fn kept(&self) -> u64 {

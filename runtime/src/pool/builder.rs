@@ -2,25 +2,16 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionPool;
 use super::address::{self, Address};
+use super::after_connect::AfterConnect;
 use super::critical::{CriticalEvent, Watcher};
 use super::settings::{MOST_CONNECTIONS, Settings};
 use crate::backend::{Backend, BoxFuture, Options};
 use crate::error::{Category, Error, Phase};
 use crate::retry::RetryBudget;
-
-/// What runs on each new connection before its first session.
-pub(crate) type AfterConnect<DB> = Arc<
-    dyn for<'c> Fn(
-            &'c mut <DB as sqlx::Database>::Connection,
-        ) -> BoxFuture<'c, Result<(), sqlx::Error>>
-        + Send
-        + Sync,
->;
 
 /// Builds a [`SessionPool`]. Made by [`SessionPool::builder`].
 ///
@@ -163,7 +154,8 @@ impl<DB: Backend> PoolBuilder<DB> {
     }
 
     /// Runs on each new connection before its first session, within the acquire timeout. An error fails the
-    /// connection, and the session that waits for it.
+    /// connection, and the session that waits for it; so does a transaction that is left open. Costs a round trip for
+    /// each new connection, beside its own.
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")]
@@ -190,7 +182,7 @@ impl<DB: Backend> PoolBuilder<DB> {
             + Sync
             + 'static,
     {
-        self.after_connect = Some(Arc::new(prepare));
+        self.after_connect = Some(AfterConnect::new(prepare));
         self
     }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
-use super::builder::AfterConnect;
+use super::after_connect::AfterConnect;
 use super::home::Home;
 use super::seats::Seat;
 use super::settings::{FAREWELL, PING_TIMEOUT, Settings, jittered};
@@ -87,7 +87,7 @@ impl<DB: Backend> Manager for Connector<DB> {
         }
         let mut connection = DB::connect(self.line.options()).await?;
         if let Some(after_connect) = &self.after_connect {
-            after_connect(&mut connection).await?;
+            after_connect.run(&mut connection).await?;
         }
         // Last: what the user has set on it stands from here on.
         let tag = DB::introduce(&mut connection).await?;
@@ -227,7 +227,7 @@ impl<DB: Backend> Carrier<DB> for Loan<DB> {
             else {
                 return Ok(false);
             };
-            after_connect(&mut wire.connection).await?;
+            after_connect.run(&mut wire.connection).await?;
             Ok(true)
         })
     }

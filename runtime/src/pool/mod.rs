@@ -2,6 +2,7 @@
 
 mod acquire;
 mod address;
+mod after_connect;
 mod builder;
 mod close;
 mod critical;
@@ -41,7 +42,7 @@ use crate::error::Error;
 use crate::retry::Budget;
 use crate::shield::ControlLine;
 pub(crate) use acquire::closed;
-use builder::AfterConnect;
+use after_connect::AfterConnect;
 pub use builder::PoolBuilder;
 pub use close::CloseReport;
 pub use critical::CriticalEvent;

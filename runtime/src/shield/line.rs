@@ -128,6 +128,7 @@ impl<DB: Driver> ControlLine<DB> {
         let open = async {
             let mut connection = DB::connect(&self.options).await.ok()?;
             let tag = DB::introduce(&mut connection).await.ok()?;
+            DB::take_control(&mut connection).await.ok()?;
             Some(Open { connection, tag })
         };
         timeout_at(until, open).await.ok()?

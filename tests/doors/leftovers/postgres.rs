@@ -2,7 +2,10 @@
 
 use super::{ENDS, end};
 use crate::support::postgres::*;
+use crate::support::{PATIENCE, drop_when, eventually};
 use sqlx::{Executor as _, Row as _};
+use std::time::Instant;
+use steadfast::{Error, with_session};
 
 /// What is left, what shows it, and what that must say.
 pub(crate) const LEFT: &[(&str, &str, &str)] = &[
@@ -197,34 +200,86 @@ async fn after_connect_holds_again() {
     assert_eq!(pool.stats().opened, 1);
 }
 
+/// The URL of a user whose login takes another role for all its work, one that may not see who is connected.
+async fn with_role(place: &Place, role: &str) -> String {
+    let (user, password) = place.user().await;
+    let grant = format!(
+        "GRANT pg_read_all_data, pg_write_all_data TO {user}; ALTER ROLE {user} SET role = '{role}'"
+    );
+    place
+        .plain
+        .execute(sqlx::AssertSqlSafe(grant))
+        .await
+        .unwrap();
+    place
+        .url
+        .replace(&format!("{}@", place.name), &format!("{user}:{password}@"))
+}
+
+const ROLE: &str = "SELECT current_user::text";
+
 /// `RESET ROLE` gives the role that the login has by default, which `SET SESSION AUTHORIZATION DEFAULT` takes.
 #[tokio::test]
 async fn the_role_of_the_login_holds_again() {
     let place = Place::new().await;
-    let (user, password) = place.user().await;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "GRANT pg_monitor, pg_read_all_data TO {user}; ALTER ROLE {user} SET role = 'pg_monitor'"
-    )))
-    .execute(&place.plain)
-    .await
-    .unwrap();
-    let url = place
-        .url
-        .replace(&format!("{}@", place.name), &format!("{user}:{password}@"));
     let pool = Pool::builder()
-        .primary(url)
+        .primary(with_role(&place, "pg_read_all_data").await)
         .max_connections(1)
         .connect()
         .await
         .unwrap();
-    let role = "SELECT current_user::text";
-    let before: String = sqlx::query_scalar(role).fetch_one(&pool).await.unwrap();
-    assert_eq!(before, "pg_monitor");
+    let before: String = sqlx::query_scalar(ROLE).fetch_one(&pool).await.unwrap();
+    assert_eq!(before, "pg_read_all_data");
     let mut lease = pool.acquire().await.unwrap();
-    lease.execute("SET ROLE pg_read_all_data").await.unwrap();
+    lease.execute("SET ROLE pg_write_all_data").await.unwrap();
     pool.release(lease).await.unwrap();
-    let after: String = sqlx::query_scalar(role).fetch_one(&pool).await.unwrap();
+    let after: String = sqlx::query_scalar(ROLE).fetch_one(&pool).await.unwrap();
     assert_eq!((after, pool.stats().opened), (before, 1));
+}
+
+#[with_session]
+async fn slow(session: &mut Session) -> Result<(), Error> {
+    sqlx::query(SLOW).execute(&mut *session).await?;
+    Ok(())
+}
+
+/// Under whatever role.
+async fn slow_is_running(place: &Place) {
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE '%' || $1 AND wait_event = 'PgSleep'";
+    eventually("it runs", || async {
+        let count: i64 = sqlx::query_scalar(sleeps)
+            .bind(&place.name)
+            .fetch_one(&place.plain)
+            .await
+            .unwrap();
+        count == 1
+    })
+    .await;
+}
+
+/// A role that the login takes may neither see its backends nor stop them.
+#[tokio::test]
+async fn a_statement_under_another_role_is_stopped() {
+    let place = Place::new().await;
+    let by_login = Pool::builder().primary(with_role(&place, "pg_read_all_data").await);
+    let by_hook = place.builder(1).after_connect(|connection| {
+        Box::pin(async move {
+            connection.execute("SET ROLE pg_read_all_data").await?;
+            Ok(())
+        })
+    });
+    for builder in [by_login, by_hook] {
+        let pool = builder.max_connections(1).connect().await.unwrap();
+        for _ in 0..2 {
+            let call = Box::pin(slow(&pool));
+            drop_when(slow_is_running(&place), call).await;
+            let dropped = Instant::now();
+            let role: String = sqlx::query_scalar(ROLE).fetch_one(&pool).await.unwrap();
+            assert_eq!(role, "pg_read_all_data");
+            assert!(dropped.elapsed() < PATIENCE, "{:?}", dropped.elapsed());
+        }
+        assert_eq!(pool.stats().opened, 1, "the same connection");
+    }
 }
 
 /// A statement of this text was prepared for a table of that name which is gone.

@@ -33,6 +33,9 @@ pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
     if begin.access == Access::Read {
         sql.push_str(" READ ONLY");
     }
+    if let Some(watch) = lost_watch(tag) {
+        let _ = write!(sql, "; {watch}");
+    }
     if let Some(owner) = begin.owner {
         sql.push_str("; SET LOCAL application_name = ");
         show(owner, &mut sql);
@@ -49,12 +52,20 @@ pub(super) fn text(tag: &mut PgTag, begin: &Begin) -> String {
 }
 
 fn set_for_session(tag: &mut PgTag, sql: &mut String, statement: u64, lock: u64) {
+    if let Some(watch) = lost_watch(tag) {
+        let _ = write!(sql, "{watch}; ");
+    }
     if let Some(millis) = tag.statement_timeout.change(statement) {
         let _ = write!(sql, "SET statement_timeout = {millis}; ");
     }
     if let Some(millis) = tag.lock_timeout.change(lock) {
         let _ = write!(sql, "SET lock_timeout = {millis}; ");
     }
+}
+
+/// Whoever has changed the limits unseen may have changed that as well.
+fn lost_watch(tag: &PgTag) -> Option<&'static str> {
+    tag.watch().filter(|_| tag.statement_timeout.is_in_doubt())
 }
 
 /// `operation#id` as a literal. The server cuts names at 63 bytes and takes nothing but ASCII; the id shall stay. An

@@ -1,0 +1,44 @@
+//! What the user has run on each new connection.
+
+use std::sync::Arc;
+
+use sqlx::{Connection as _, SqlSafeStr as _};
+
+use crate::backend::{BoxFuture, Driver};
+
+type Prepare<DB> = dyn for<'c> Fn(&'c mut <DB as sqlx::Database>::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>>
+    + Send
+    + Sync;
+
+pub(crate) struct AfterConnect<DB: Driver>(Arc<Prepare<DB>>);
+
+impl<DB: Driver> Clone for AfterConnect<DB> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Driver> AfterConnect<DB> {
+    pub(super) fn new<F>(prepare: F) -> Self
+    where
+        F: for<'c> Fn(&'c mut DB::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        Self(Arc::new(prepare))
+    }
+
+    /// A transaction that it leaves open would take in what the next user is told to be committed: an error.
+    pub(super) async fn run(&self, connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
+        (self.0)(connection).await?;
+        // sqlx refuses a BEGIN of one's own that begins nothing.
+        match connection.begin_with(DB::NOTHING.into_sql_str()).await {
+            Err(sqlx::Error::BeginFailed) => Ok(()),
+            Err(sqlx::Error::InvalidSavePointStatement) | Ok(_) => Err(sqlx::Error::Configuration(
+                "`after_connect` has left a transaction open; commit it there".into(),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -186,7 +186,7 @@ impl Trouble {
                 Phase::Commit,
                 "`verify_commit` may not use the table `steadfast_ledger`",
             )
-            .with_help("grant the pool's user the rights to insert into it and to read it")
+            .with_help("grant the pool's user, or the role that the session has taken, the rights to insert into it and to read it")
             .with_source(source),
             Self::Unusable => Error::new(
                 Category::Programming,

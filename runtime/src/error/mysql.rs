@@ -214,7 +214,10 @@ pub(super) fn facts(number: u16, message: &str) -> Facts<'_> {
         1451 | 1452 => {
             facts.constraint =
                 after(message, "CONSTRAINT ").and_then(|rest| first_between(rest, '`'));
-            facts.table = after(message, "(").and_then(qualified_last);
+            // Some languages have brackets of their own.
+            facts.table = message
+                .split_once(", CONSTRAINT ")
+                .and_then(|(ahead, _)| last_between(ahead, '`'));
             facts.column = after(message, "FOREIGN KEY (")
                 .and_then(|rest| first_between(rest, '`'))
                 .map(Cow::Borrowed);
@@ -246,12 +249,6 @@ fn last_between(text: &str, quote: char) -> Option<&str> {
 
 fn last_quoted(text: &str) -> Option<&str> {
     last_between(text, '\'')
-}
-
-/// The last part of `` `database`.`table` `` at the start of `text`.
-fn qualified_last(text: &str) -> Option<&str> {
-    let (name, _) = text.split_once(',').unwrap_or((text, ""));
-    last_between(name, '`')
 }
 
 #[cfg(test)]
@@ -371,6 +368,15 @@ mod tests {
         assert_eq!(child.constraint, Some("orders_user_fk"));
         assert_eq!(child.table, Some("orders"));
         assert_eq!(child.column.as_deref(), Some("user_id"));
+        let chinese = facts(
+            1452,
+            "无法添加或更新子行：外键约束失败（`app`.`orders`, CONSTRAINT `orders_user_fk` FOREIGN KEY (`user_id`) \
+             REFERENCES `users` (`id`)）",
+        );
+        assert_eq!(
+            (chinese.table, chinese.constraint),
+            (Some("orders"), Some("orders_user_fk"))
+        );
 
         assert_eq!(
             facts(1048, "Column 'email' cannot be null")

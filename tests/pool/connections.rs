@@ -142,7 +142,12 @@ each_database! {
             std::mem::forget(transaction);
             Ok(())
         }));
-        for builder in [raw, forgotten] {
+        let failed = place.builder(1).after_connect(|connection| Box::pin(async move {
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+            let _ = sqlx::raw_sql("SELECT * FROM nowhere").execute(connection).await;
+            Ok(())
+        }));
+        for builder in [raw, forgotten, failed] {
             let error = builder.connect().await.unwrap_err();
             assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire), "{error}");
             assert!(error.to_string().contains("`after_connect` has left a transaction open"), "{error}");
@@ -168,7 +173,33 @@ mod of_one_kind {
     use sqlx::Executor as _;
     use steadfast::{Error, PgSessionPool, with_session};
 
+    use crate::support::mysql;
     use crate::support::postgres::{Place, Session};
+
+    /// With `autocommit` off a statement that only reads begins a transaction.
+    #[tokio::test]
+    async fn mysql_after_connect_may_find_autocommit_off() {
+        let place = mysql::Place::new().await;
+        let pool = place
+            .builder(1)
+            .after_connect(|connection| {
+                Box::pin(async move {
+                    connection.execute("SET autocommit = 0").await?;
+                    sqlx::query("SELECT * FROM accounts")
+                        .fetch_all(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .connect()
+            .await
+            .unwrap();
+        sqlx::query("UPDATE accounts SET cents = 7 WHERE id = 1")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert_eq!(place.cents(1).await, 7);
+    }
 
     #[with_session]
     async fn watched(session: &mut Session) -> Result<String, Error> {

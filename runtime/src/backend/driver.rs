@@ -35,8 +35,8 @@ pub trait Driver: Database + Sized {
     /// the result at its end.
     const LOSES_ANSWERS: bool;
 
-    /// A statement that does nothing.
-    const NOTHING: &str = "SELECT 1";
+    /// What is sent behind the user's own preparation of a connection, to see whether that has left a transaction open.
+    const PROBE: &str = "SELECT 1";
 
     /// What a connection carries beside its socket.
     type Tag: Clone + Debug + Send + Sync + 'static;

@@ -92,6 +92,8 @@ impl Driver for MySql {
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = true;
     const LOSES_ANSWERS: bool = false;
+    /// With `autocommit` off a hook that only reads opens a transaction, which this ends.
+    const PROBE: &str = "SET autocommit = 1";
 
     type Tag = MySqlTag;
 

@@ -60,7 +60,7 @@ const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
 
 /// Who serves this connection. The login may ask that, and no role that it has taken for all its work
 /// (`ALTER ROLE … SET role`).
-const WHO: &str = "BEGIN; SET LOCAL ROLE NONE; \
+const WHO: &str = "BEGIN; SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; \
     SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint \
     FROM pg_stat_get_activity(pg_backend_pid()); \
     ROLLBACK";

@@ -33,12 +33,17 @@ impl<DB: Driver> AfterConnect<DB> {
     pub(super) async fn run(&self, connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
         (self.0)(connection).await?;
         // sqlx refuses a BEGIN of one's own that begins nothing.
-        match connection.begin_with(DB::NOTHING.into_sql_str()).await {
+        match connection.begin_with(DB::PROBE.into_sql_str()).await {
             Err(sqlx::Error::BeginFailed) => Ok(()),
-            Err(sqlx::Error::InvalidSavePointStatement) | Ok(_) => Err(sqlx::Error::Configuration(
+            Err(error)
+                if !matches!(error, sqlx::Error::InvalidSavePointStatement)
+                    && !DB::in_failed_transaction(&error) =>
+            {
+                Err(error)
+            }
+            _ => Err(sqlx::Error::Configuration(
                 "`after_connect` has left a transaction open; commit it there".into(),
             )),
-            Err(error) => Err(error),
         }
     }
 }

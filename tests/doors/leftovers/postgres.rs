@@ -268,7 +268,15 @@ async fn a_statement_under_another_role_is_stopped() {
             Ok(())
         })
     });
-    for builder in [by_login, by_hook] {
+    let by_authorization = place.builder(1).after_connect(|connection| {
+        Box::pin(async move {
+            connection
+                .execute("SET SESSION AUTHORIZATION pg_read_all_data")
+                .await?;
+            Ok(())
+        })
+    });
+    for builder in [by_login, by_hook, by_authorization] {
         let pool = builder.max_connections(1).connect().await.unwrap();
         for _ in 0..2 {
             let call = Box::pin(slow(&pool));

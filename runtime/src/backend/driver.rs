@@ -260,14 +260,14 @@ pub trait Driver: Database + Sized {
         false
     }
 
-    /// Whether a statement that the server has stopped after so long had reached the limit which stands on it, where the
-    /// error's words alone would tell.
-    fn reached_limit(
-        _tag: &Self::Tag,
-        _error: &sqlx::Error,
-        _ran: Duration,
-        _in_transaction: bool,
-    ) -> bool {
+    /// The limit on a statement that is sent now, where the server's words alone would tell that it has stopped one for
+    /// that.
+    fn limit(_tag: &Self::Tag, _in_transaction: bool) -> Option<Duration> {
+        None
+    }
+
+    /// Whether these words say that somebody has asked for it.
+    fn stopped_by_request(_error: &sqlx::Error) -> bool {
         false
     }
 

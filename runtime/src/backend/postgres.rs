@@ -5,7 +5,9 @@
 //! answers without an error: the shield therefore never sends it where an error was seen, and sends a
 //! SAVEPOINT ahead of it where something was not seen to its end.
 
+mod introduction;
 mod opening;
+mod unwatched;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -16,8 +18,11 @@ use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as _};
 
+use introduction::{STARTED, WATCH};
+use unwatched::{Unwatched, resync};
+
 use super::setting::Setting;
-use super::shared::{delegate_to_sqlx, flush_all, out_of_step};
+use super::shared::{delegate_to_sqlx, flush_all};
 use super::{
     Begin, BoxFuture, Connected, Dialect, Driver, LENT, Options, Scrubbed, Statement, Step,
     Suspicion,
@@ -42,43 +47,8 @@ pub struct PgTag {
     meddled: OnceLock<bool>,
 }
 
-/// What somebody has done on the connection whom nobody watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unwatched {
-    Nothing,
-    Something,
-    /// The proof behind it has found that the session's transaction was ended.
-    Ended,
-}
-
-/// Outside of a transaction each query is one of its own and begins with it; the answer of a query that runs in one
-/// comes too late for that.
-const IS_OUTSIDE: &str = "SELECT transaction_timestamp() = statement_timestamp()";
-
-/// When a backend was started: with its process id, what no other backend has.
-const STARTED: &str = "(extract(epoch FROM backend_start) * 1000000)::bigint";
-
-/// Who serves this connection. The login may ask that, and no role that it has taken for all its work
-/// (`ALTER ROLE … SET role`).
-const WHO: &str = "BEGIN; SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; \
-    SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint \
-    FROM pg_stat_get_activity(pg_backend_pid()); \
-    ROLLBACK";
-
-/// The limits that stand on it, how it reads strings, and where the ledger is, or would be made.
-const STANDS: &str = "SELECT \
-    (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'), \
-    (SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'), \
-    current_setting('standard_conforming_strings') = 'off', \
-    quote_ident(coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid \
-        WHERE c.oid = to_regclass('steadfast_ledger')), current_schema()))";
-
 /// What ends the statements that were prepared in SQL.
 const PREPARED: &str = "SELECT string_agg(format('DEALLOCATE %I', name), '; ') FROM pg_prepared_statements WHERE from_sql";
-
-/// The server looks once a second whether its client is still there (PostgreSQL 14 and later, where the platform can):
-/// without it, a query whose client has gone keeps its locks to its end.
-const WATCH: &str = "SET client_connection_check_interval = '1s'";
 
 /// `DISCARD ALL` without what sqlx would not notice: the statements that it has prepared.
 const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; RESET ROLE; UNLISTEN *; \
@@ -107,41 +77,7 @@ impl Driver for Postgres {
     }
 
     fn introduce(connection: &mut PgConnection) -> BoxFuture<'_, Result<PgTag, sqlx::Error>> {
-        Box::pin(async move {
-            let watched = if connection
-                .server_version_num()
-                .is_none_or(|version| version >= 140_000)
-            {
-                let batch = format!("{WHO}; {WATCH}; {STANDS}");
-                connection.fetch_all(sqlx::AssertSqlSafe(batch)).await.ok()
-            } else {
-                None
-            };
-            let watches_client = watched.is_some();
-            let rows = if let Some(rows) = watched {
-                rows
-            } else {
-                let batch = format!("{WHO}; {STANDS}");
-                connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?
-            };
-            let [who, stands] = &*rows else {
-                return Err(out_of_step());
-            };
-            let millis = |setting: i64| Setting::new(setting.try_into().unwrap_or(0));
-            Ok(PgTag {
-                pid: who.try_get(0)?,
-                started: who.try_get(1)?,
-                watches_client,
-                statement_timeout: millis(stands.try_get(0)?),
-                transaction_limit: 0,
-                lock_timeout: millis(stands.try_get(1)?),
-                strings_escape: stands.try_get(2)?,
-                unwatched: Unwatched::Nothing,
-                suspicion: None,
-                meddled: OnceLock::new(),
-                schema: stands.try_get::<Option<String>, _>(3)?.map(Into::into),
-            })
-        })
+        Box::pin(introduction::introduce(connection))
     }
 
     /// A role that the login has taken for all its work may not stop what the login does.
@@ -261,26 +197,19 @@ impl Driver for Postgres {
         sql + "COMMIT"
     }
 
-    /// `57014` is also what somebody's `pg_cancel_backend` answers, and the server's words are in its own language.
-    fn reached_limit(
-        tag: &PgTag,
-        error: &sqlx::Error,
-        ran: Duration,
-        in_transaction: bool,
-    ) -> bool {
+    fn limit(tag: &PgTag, in_transaction: bool) -> Option<Duration> {
         let limit = if in_transaction {
             tag.transaction_limit
         } else {
             tag.statement_timeout.kept()
         };
-        let by_request = || {
-            let answer = error.as_database_error();
-            answer.is_some_and(|answer| answer.message().contains("user request"))
-        };
-        limit != 0
-            && ran >= Duration::from_millis(limit)
-            && has_code(error, "57014")
-            && !by_request()
+        (limit != 0).then(|| Duration::from_millis(limit))
+    }
+
+    /// `57014` is also what somebody's `pg_cancel_backend` answers, and the server's words are in its own language.
+    fn stopped_by_request(error: &sqlx::Error) -> bool {
+        let answer = error.as_database_error();
+        answer.is_some_and(|answer| answer.message().contains("user request"))
     }
 
     fn schema(tag: &PgTag) -> Option<Arc<str>> {
@@ -327,35 +256,6 @@ impl Driver for Postgres {
     }
 }
 
-/// Sends a question that no other answer fits, behind what is `ahead` of it. `Ok(Some(_))` says that the transaction has
-/// failed.
-async fn resync(
-    connection: &mut PgConnection,
-    ahead: &str,
-) -> Result<Option<sqlx::Error>, sqlx::Error> {
-    // sqlx does not count the answers of a COPY that nobody has read to its end.
-    let nonce = format!("n{:032x}", fastrand::u128(..));
-    let question = sqlx::AssertSqlSafe(format!("{ahead}SELECT '{nonce}'"));
-    let (is_answer, failed) = match sqlx::raw_sql(question).fetch_one(&mut *connection).await {
-        Ok(row) => (row.try_get::<String, _>(0)? == nonce, None),
-        // It answers nothing but mistakes.
-        Err(failed) if Postgres::in_failed_transaction(&failed) => {
-            let mistake = sqlx::AssertSqlSafe(nonce.clone());
-            let is_answer = match connection.execute(mistake).await {
-                Err(sqlx::Error::Database(error)) => error.message().contains(&nonce),
-                Err(error) => return Err(error),
-                Ok(_) => false,
-            };
-            (is_answer, Some(failed))
-        }
-        Err(error) => return Err(error),
-    };
-    if is_answer {
-        return Ok(failed);
-    }
-    Err(out_of_step())
-}
-
 impl PgTag {
     /// [`WATCH`], on a server that takes it.
     fn watch(&self) -> Option<&'static str> {
@@ -368,34 +268,6 @@ impl PgTag {
         format!(
             "SELECT {function}(pid) FROM pg_stat_get_activity({pid}) WHERE {STARTED} = {started}"
         )
-    }
-
-    /// Says whether nothing is left to be rolled back.
-    async fn find_meddling(
-        &self,
-        connection: &mut PgConnection,
-        suspicion: &Suspicion,
-    ) -> Result<bool, sqlx::Error> {
-        let (meddled, is_over) = match suspicion {
-            Suspicion::Ended { savepoint } => {
-                let batch = format!("ROLLBACK TO SAVEPOINT {savepoint}; ROLLBACK");
-                match connection.execute(sqlx::AssertSqlSafe(batch)).await {
-                    Ok(_) => (false, true),
-                    Err(error) if Postgres::transaction_gone(&error) => (true, false),
-                    Err(error) => return Err(error),
-                }
-            }
-            Suspicion::Opened => match connection.fetch_one(IS_OUTSIDE).await {
-                Ok(row) => {
-                    let is_outside: bool = row.try_get(0)?;
-                    (!is_outside, is_outside)
-                }
-                Err(error) if Postgres::in_failed_transaction(&error) => (true, false),
-                Err(error) => return Err(error),
-            },
-        };
-        let _ = self.meddled.set(meddled);
-        Ok(is_over)
     }
 }
 

@@ -41,7 +41,8 @@ pub(crate) struct Observer<'s, DB: Driver> {
     tag: &'s DB::Tag,
     span: Span,
     text: Text,
-    started: Instant,
+    /// When it will have reached the server's own limit.
+    limit: Option<Instant>,
 }
 
 /// What the text of a statement shows.
@@ -57,12 +58,13 @@ impl<'s, DB: Driver> Observer<'s, DB> {
     pub(super) fn new(life: &'s mut Life, tag: &'s DB::Tag, span: Span, text: Text) -> Self {
         life.statement_sent(text.in_parts);
         DB::starts(tag);
+        let limit = DB::limit(tag, life.in_transaction()).map(|limit| Instant::now() + limit);
         Self {
             life,
             tag,
             span,
             text,
-            started: Instant::now(),
+            limit,
         }
     }
 
@@ -95,11 +97,10 @@ impl<'s, DB: Driver> Observer<'s, DB> {
         if is_lost && ends == Ends::Connection {
             self.life.lose_connection();
         }
-        let in_transaction = self.life.in_transaction();
-        let (category, error) = if DB::ends(self.tag)
-            || (verdict.category == Category::Cancelled
-                && DB::reached_limit(self.tag, &error, self.started.elapsed(), in_transaction))
-        {
+        let reached_limit = verdict.category == Category::Cancelled
+            && self.limit.is_some_and(|limit| limit <= Instant::now())
+            && !DB::stopped_by_request(&error);
+        let (category, error) = if DB::ends(self.tag) || reached_limit {
             (Category::Timeout, Error::overran(error).into())
         } else {
             (verdict.category, error)
@@ -172,8 +173,8 @@ impl<DB: Driver> Stream for WatchedStream<'_, DB> {
             return Poll::Ready(None);
         }
         this.observer.life.statement_polled();
-        let _entered = this.observer.span.clone().entered();
-        let step = ready!(this.stream.as_mut().poll_next(context));
+        let span = &this.observer.span;
+        let step = ready!(span.in_scope(|| this.stream.as_mut().poll_next(context)));
         Poll::Ready(match step {
             Some(Ok(step)) => {
                 this.has_answered = true;
@@ -219,8 +220,8 @@ impl<DB: Driver, T> Future for WatchedFuture<'_, DB, T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let _entered = this.observer.span.clone().entered();
-        let result = ready!(this.future.as_mut().poll(context));
+        let span = &this.observer.span;
+        let result = ready!(span.in_scope(|| this.future.as_mut().poll(context)));
         Poll::Ready(match result {
             Ok(value) => {
                 this.observer.answered();

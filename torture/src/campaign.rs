@@ -18,7 +18,8 @@ use crate::history;
 use crate::leak;
 use crate::panic;
 use crate::poison;
-use crate::report::Report;
+use crate::private::NoServer;
+use crate::report::{Report, Verdict};
 use crate::settings::Settings;
 
 /// All campaigns, in the order in which `all` runs them.
@@ -68,8 +69,8 @@ impl Campaign {
         self.databases.iter().any(|(known, _)| *known == database)
     }
 
-    /// Runs it and prints what came of it; whether all is well.
-    pub(crate) async fn run(&self, settings: &Settings) -> bool {
+    /// Runs it and prints what came of it.
+    pub(crate) async fn run(&self, settings: &Settings) -> Verdict {
         let report = Arc::new(Report::new(self.name));
         let began = Instant::now();
         for (database, attack) in self.databases {
@@ -107,6 +108,9 @@ impl Front {
     /// Runs a part of the campaign. One that panics has shown nothing, which is a violation too.
     pub(crate) async fn watch(&self, part: impl Future<Output = ()> + Send) {
         if let Err(payload) = AssertUnwindSafe(part).catch_unwind().await {
+            if payload.is::<NoServer>() {
+                return self.report.miss_server(self.database);
+            }
             let text = payload
                 .downcast_ref::<String>()
                 .map(String::as_str)

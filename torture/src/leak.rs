@@ -68,7 +68,7 @@ each_database! {
     use crate::campaign::Front;
     use std::panic::AssertUnwindSafe;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     use std::time::Instant;
     use futures_util::future::join_all;
     use futures_util::{FutureExt as _, TryStreamExt as _};
@@ -107,6 +107,9 @@ each_database! {
         };
         for fault in faults {
             front.report.expect(fault, expected as u64 / 100);
+        }
+        if HAS_SERVER && !front.settings.is_limited() {
+            front.report.expect(Fate::Unanswered.name(), expected as u64 / 500);
         }
         let server = Place::server().await;
         let untouched = Holdings { prepared_by_all: Place::prepared(&server).await.unwrap_or_default(), ..Holdings::none() };
@@ -160,7 +163,9 @@ each_database! {
             }
         }
         if let Some(proxy) = &ground.proxy {
-            front.report.count("cut", proxy.fired());
+            // The others were told to it.
+            let cut = ground.cut.load(Ordering::Relaxed);
+            front.report.count(Fate::Unanswered.name(), proxy.fired().saturating_sub(cut));
         }
         if !HAS_SERVER {
             // The handles that SQLite has kept go with the last connection.

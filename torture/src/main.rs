@@ -39,6 +39,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::Arguments;
 use campaign::Campaign;
+use report::Verdict;
 use settings::Settings;
 
 /// How long tasks may take to go, once nobody waits for what they do.
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
             }
         };
         tokio::select! {
-            is_clean = work => Ok(u8::from(!is_clean)),
+            verdict = work => Ok(code_of(verdict)),
             asked = asked_to_end() => asked,
         }
     });
@@ -107,13 +108,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// One after the other; whether all is well.
-async fn run(campaigns: &[&Campaign], settings: &Settings) -> bool {
-    let mut is_clean = true;
+/// One after the other; the worst of what came of them.
+async fn run(campaigns: &[&Campaign], settings: &Settings) -> Verdict {
+    let mut worst = Verdict::Holds;
     for campaign in campaigns {
-        is_clean &= campaign.run(settings).await;
+        worst = worst.max(campaign.run(settings).await);
     }
-    is_clean
+    worst
+}
+
+fn code_of(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Holds => 0,
+        Verdict::Violated => 1,
+        Verdict::NotRun => 2,
+    }
 }
 
 /// The exit code of a process that a signal has ended, once one comes.

@@ -48,7 +48,12 @@ each_database! {
     doors!();
 
     type Server = <Place as super::ground::Ground>::Server;
-    type Cells = Arc<Mutex<VecDeque<Cell>>>;
+
+    struct Cells {
+        left: Mutex<VecDeque<Cell>>,
+        /// The rows of those that were tried out.
+        rows: Mutex<BTreeSet<&'static str>>,
+    }
 
     pub(crate) async fn attack(front: Front) {
         front.report.expect("rows", match NAME {
@@ -57,7 +62,7 @@ each_database! {
         });
         let cells = cells(&front);
         front.report.expect("cells", if front.settings.is_limited() { 40 } else { 300 });
-        let cells: Cells = Arc::new(Mutex::new(cells));
+        let cells = Arc::new(Cells { left: Mutex::new(cells), rows: Mutex::default() });
         let server = Arc::new(Place::server().await);
         let lanes = (0..LANES).map(|_| {
             let (front, cells, server) = (front.clone(), Arc::clone(&cells), Arc::clone(&server));
@@ -84,7 +89,6 @@ each_database! {
                     continue;
                 }
             };
-            front.report.count("rows", 1);
             let whole = Door::ALL.into_iter().flat_map(|door| {
                 door.ends().iter().flat_map(move |&end| {
                     [false, true].map(|works_first| Cell { name: row.name, poison, door, end, works_first })
@@ -107,7 +111,7 @@ each_database! {
     async fn take(front: &Front, cells: &Cells, server: &Server) {
         let mut lane = Lane::new(front, server).await;
         loop {
-            let cell = cells.lock().unwrap().pop_front();
+            let cell = cells.left.lock().unwrap().pop_front();
             let Some(cell) = cell.filter(|_| !front.is_over()) else {
                 return;
             };
@@ -119,6 +123,8 @@ each_database! {
                 front.violation(format_args!("{cell}: {what}"));
             }
             front.report.count("cells", 1);
+            let is_first = cells.rows.lock().unwrap().insert(cell.name);
+            front.report.count("rows", is_first.into());
             if !wrong.is_empty() {
                 // A place that somebody has spoiled shows nothing more.
                 lane = Lane::new(front, server).await;
@@ -154,7 +160,10 @@ each_database! {
             self.ids += 10;
             let expected = cell.poison.expected(cell.door);
             // Open, and the only one.
-            insert(&self.pool, base).await.unwrap();
+            if let Err(error) = insert(&self.pool, base).await {
+                wrong.push(format!("the next user is refused: {error}"));
+                return;
+            }
             let opened = self.pool.stats().opened;
             let (to_be_new, to_be_left) = expected.after.of(cell.end);
             // Somebody who finds what is left may be unable to work.

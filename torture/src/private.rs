@@ -1,13 +1,26 @@
 //! Servers of a campaign's own, to stop, to kill and to start again.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sqlx::{Connection as _, MySql, Postgres};
 use steadfast_tests::support::eventually;
 use tokio::task::spawn_blocking;
 use xtask::servers::{Kind, MariaDbKind, PostgresKind, Server};
+
+/// What a part of a campaign panics with where there is no server to attack.
+#[derive(Debug)]
+pub(crate) struct NoServer;
+
+/// A server that is being started. Where that fails the part ends, and nothing was shown.
+pub(crate) async fn started<S>(starting: impl Future<Output = S>) -> S {
+    // Whoever starts it has said why.
+    let started = AssertUnwindSafe(starting).catch_unwind().await;
+    started.unwrap_or_else(|_payload| resume_unwind(Box::new(NoServer)))
+}
 
 /// The kind of server that a driver talks to.
 pub(crate) trait Served: sqlx::Database {
@@ -36,8 +49,11 @@ impl<DB: Served> Private<DB> {
             };
             settings.iter().fold(builder, set).start()
         };
-        let server = spawn_blocking(start).await.expect("no panic");
-        Self(Arc::new(server.expect("a private server")))
+        let server = async {
+            let server = spawn_blocking(start).await.expect("no panic");
+            server.expect("a private server starts")
+        };
+        Self(Arc::new(started(server).await))
     }
 
     /// As the superuser, without a password.

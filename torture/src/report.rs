@@ -8,6 +8,15 @@ use xtask::database::Database;
 /// So many violations are printed; all are counted.
 const PRINTED: usize = 20;
 
+/// What came of a campaign, from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verdict {
+    Holds,
+    Violated,
+    /// There was no server to attack.
+    NotRun,
+}
+
 /// Shared by everything that a campaign does side by side.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -22,6 +31,7 @@ struct Found {
     minima: Vec<(&'static str, u64)>,
     plain: Vec<(&'static str, u64)>,
     violations: usize,
+    lacks_server: bool,
 }
 
 impl Report {
@@ -71,31 +81,44 @@ impl Report {
         }
     }
 
+    /// There is none to attack, and whoever was to start it has said why.
+    pub(crate) fn miss_server(&self, database: Database) {
+        self.found().lacks_server = true;
+        eprintln!(
+            "error: no server for {} on {database} could be started: see above",
+            self.campaign
+        );
+    }
+
     pub(crate) fn violations(&self) -> usize {
         self.found().violations
     }
 
     /// Whether more violations would say nothing more. A short form is about whether there are any.
     pub(crate) fn is_settled(&self, short: bool) -> bool {
-        self.found().violations >= if short { 1 } else { PRINTED }
+        let found = self.found();
+        found.lacks_server || found.violations >= if short { 1 } else { PRINTED }
     }
 
-    /// Prints how it went. Whether all is well, and enough was done.
-    pub(crate) fn conclude(&self) -> bool {
-        let found = self.found();
+    /// Prints how it went. Too little done is as bad as something wrong.
+    pub(crate) fn conclude(&self) -> Verdict {
+        let found = &mut *self.found();
         if !found.plain.is_empty() {
             println!("plain sqlx: {}", listed(&found.plain));
         }
-        let mut is_enough = true;
-        for (figure, at_least) in &found.minima {
-            let done = value(&found.figures, figure);
-            if done < *at_least && found.violations == 0 {
-                is_enough = false;
-                println!(
-                    "campaign {}: too few {figure}: {done} of {at_least}",
-                    self.campaign
-                );
+        // What was found has kept the rest from being done.
+        if found.violations == 0 && !found.lacks_server {
+            for (figure, at_least) in &found.minima {
+                let done = value(&found.figures, figure);
+                if done < *at_least {
+                    found.violations += 1;
+                    let campaign = self.campaign;
+                    println!("violation in {campaign}: too few {figure}: {done} of {at_least}");
+                }
             }
+        }
+        if found.lacks_server {
+            return Verdict::NotRun;
         }
         println!(
             "campaign {}: {}; violations {}",
@@ -103,7 +126,11 @@ impl Report {
             listed(&found.figures),
             found.violations
         );
-        is_enough && found.violations == 0
+        if found.violations == 0 {
+            Verdict::Holds
+        } else {
+            Verdict::Violated
+        }
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
@@ -141,16 +168,18 @@ mod tests {
         report.expect("faults", 2);
         report.expect("faults", 1);
         report.count("faults", 2);
-        assert!(!report.conclude(), "2 of 3");
+        assert_eq!(report.conclude(), Verdict::Violated, "2 of 3");
+        let report = Report::new("none");
+        report.expect("faults", 1);
         report.count("faults", 1);
-        assert!(report.conclude());
+        assert_eq!(report.conclude(), Verdict::Holds);
     }
 
     #[test]
     fn one_violation_is_enough() {
         let report = Report::new("none");
         report.violation(Database::Sqlite, "a row is gone");
-        assert!(!report.conclude());
+        assert_eq!(report.conclude(), Verdict::Violated);
         assert!(report.is_settled(true) && !report.is_settled(false));
     }
 }

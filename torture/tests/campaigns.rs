@@ -34,30 +34,38 @@ fn short(campaign: &str, database: Database) {
     );
 }
 
-fn caught(campaign: &str, bug: &str, database: Database) {
+/// Whatever the seed. A violation must say what the bug does (`signs`: one of these words, between bars); that the
+/// campaign falls over it as well shows nothing.
+fn caught(campaign: &str, bug: &str, signs: &str, database: Database) {
     if !database.is_chosen().expect("a choice of databases") {
         return;
     }
-    let output = run(&[
-        campaign,
-        "--short",
-        "--seed",
-        "1",
-        "--plant",
-        bug,
-        "--database",
-        database.name(),
-    ]);
-    let said = said(&output);
-    println!("{said}");
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let violation = format!("violation in {campaign} ({database}): ");
-    assert!(said.contains(&violation), "{bug} was not caught: {said}");
+    for seed in ["1", "2"] {
+        let output = run(&[
+            campaign,
+            "--short",
+            "--seed",
+            seed,
+            "--plant",
+            bug,
+            "--database",
+            database.name(),
+        ]);
+        let said = said(&output);
+        println!("{said}");
+        assert_eq!(output.status.code(), Some(1), "seed {seed}: {said}");
+        let prefix = format!("violation in {campaign} ({database}): ");
+        let is_told = said
+            .lines()
+            .filter_map(|line| line.strip_prefix(&prefix))
+            .any(|violation| signs.split('|').any(|sign| violation.contains(sign)));
+        assert!(is_told, "{bug} was not caught with seed {seed}: {said}");
+    }
 }
 
-/// `campaign: databases`, and `bugs` with the databases on which each is caught.
+/// `campaign: databases`, and bugs with the signs by which each is caught, and the databases on which it is.
 macro_rules! campaigns {
-    ($($campaign:ident on $($database:ident)+ $(, catches $bug:ident on $($where:ident)+)*;)+) => {
+    ($($campaign:ident on $($database:ident)+ $(, catches $bug:ident by $signs:literal on $($where:ident)+)*;)+) => {
         $(mod $campaign {
             $(#[test]
             fn $database() {
@@ -67,27 +75,40 @@ macro_rules! campaigns {
                 $(#[test]
                 fn $where() {
                     let bug = stringify!($bug).replace('_', "-");
-                    super::super::caught(stringify!($campaign), &bug, stringify!($where).parse().expect("a database"));
+                    let database = stringify!($where).parse().expect("a database");
+                    super::super::caught(stringify!($campaign), &bug, $signs, database);
                 })+
             })*
         })+
     };
 }
 
+// What COMMIT says cannot be lost on SQLite, and an error ends nothing there: no bug that is planted shows in `commit`
+// and `poison`. In `leak` it takes most of a minute.
 campaigns! {
-    cancel on postgres mysql sqlite, catches lease_unproven on postgres, catches begin_not_owned on mysql,
-        catches cancel_late on postgres;
-    panic on postgres mysql sqlite, catches lease_unproven on postgres, catches doom_ignored on sqlite;
-    poison on postgres mysql sqlite, catches lease_unproven on postgres, catches doom_ignored on postgres,
-        catches answer_taken on mysql;
-    commit on postgres mysql sqlite, catches unknown_retried on mysql, catches answer_taken on postgres mysql;
-    hang on postgres mysql sqlite, catches lease_unproven on mysql sqlite;
+    cancel on postgres mysql sqlite,
+        catches lease_unproven by "acknowledged, and is lost" on postgres sqlite,
+        catches begin_not_owned by "acknowledged, and is lost" on mysql,
+        catches cancel_late by "write was refused: error returned from database: canceling statement" on postgres;
+    panic on postgres mysql sqlite,
+        catches lease_unproven by "the write of who waited is lost|and not []|cannot start a transaction" on postgres sqlite,
+        catches doom_ignored by "and not []" on sqlite;
+    poison on postgres mysql sqlite,
+        catches lease_unproven by "transaction\"]|the next user is refused" on postgres,
+        catches doom_ignored by "a lie" on postgres,
+        catches answer_taken by "a lie" on mysql;
+    commit on postgres mysql sqlite,
+        catches unknown_retried by "it was tried again|it is applied more than once" on mysql,
+        catches answer_taken by "it is not what it was told" on postgres mysql;
+    hang on postgres mysql sqlite,
+        catches lease_unproven by "the pool does not recover|told Some(RolledBack)" on postgres mysql sqlite;
     bank on postgres mysql sqlite,
-        catches lease_unproven on sqlite,
-        catches doom_ignored on mysql,
-        catches unknown_retried on postgres;
+        catches lease_unproven by "is not there (told acknowledged)" on sqlite,
+        catches doom_ignored by "is not there (told acknowledged)" on mysql,
+        catches unknown_retried by "is there 2 times" on postgres;
     history on postgres mysql sqlite,
-        catches doom_ignored on sqlite,
-        catches unknown_retried on postgres;
-    leak on postgres mysql sqlite, catches lease_unproven on postgres;
+        catches doom_ignored by "lost append" on sqlite,
+        catches unknown_retried by "aborted append|doubled append" on postgres;
+    leak on postgres mysql sqlite,
+        catches lease_unproven by "open transactions" on postgres;
 }

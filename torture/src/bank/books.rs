@@ -60,6 +60,7 @@ impl Books {
     pub(super) fn report(&self, report: &Report) {
         report.count("acknowledged", self.acknowledged());
         report.count("refused", self.count(|told| told == Told::Refused));
+        report.count("panicked", self.count(|told| told == Told::Panicked));
         report.count("unknown", self.count(|told| told == Told::Unknown));
         report.count("nobody told", self.count(|told| told == Told::Nothing));
     }
@@ -93,7 +94,7 @@ impl Books {
                 (Told::Acknowledged | Told::Resolved(true), 0) => {
                     format!("is not there (told {})", told.word())
                 }
-                (Told::Refused | Told::Resolved(false), 1) => {
+                (Told::Refused | Told::Panicked | Told::Resolved(false), 1) => {
                     format!("is there (told {})", told.word())
                 }
                 (Told::Unresolved, _) => "is in doubt, and its ledger cannot be asked".into(),
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_refused_order_that_is_there() {
-        for told in [Told::Refused, Told::Resolved(false)] {
+        for told in [Told::Refused, Told::Panicked, Told::Resolved(false)] {
             let fault = format!("\"order 7\" is there (told {})", told.word());
             assert_wrong(told, &[ROW], &MOVED, &fault);
         }

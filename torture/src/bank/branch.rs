@@ -20,6 +20,7 @@ use super::books::Books;
 use super::order::{Row, Told};
 use super::{CLERKS, Doubts, ROOM};
 use crate::campaign::Front;
+use crate::report::Verdict;
 use crate::settings::Settings;
 
 /// Open at a time.
@@ -48,7 +49,9 @@ pub(super) async fn attack(front: Front) {
     } else {
         kills
     };
-    front.report.expect("kills of processes", at_least);
+    for figure in ["kills of processes", "panicked", "nobody told"] {
+        front.report.expect(figure, at_least);
+    }
     let mut chance = front.settings.chance(("bank", "sqlite"));
     let place = Place::new().await;
     open(&place).await;
@@ -211,8 +214,8 @@ impl FromStr for Work {
 }
 
 impl Work {
-    /// Serves until nobody holds the other end of its input, or until it is killed; whether all went well.
-    pub(crate) async fn run(self, settings: &Settings) -> bool {
+    /// Serves until nobody holds the other end of its input, or until it is killed.
+    pub(crate) async fn run(self, settings: &Settings) -> Verdict {
         let builder = Pool::builder().primary(&self.url).max_connections(4);
         let pool = builder.connect().await.expect("the file is there");
         let is_closed = Arc::new(AtomicBool::new(false));
@@ -239,7 +242,11 @@ impl Work {
         for doubts in join_all(clerks.collect::<Vec<_>>()).await {
             resolve(&pool, doubts.expect("a clerk goes home"), tell).await;
         }
-        pool.close().await.is_clean()
+        if pool.close().await.is_clean() {
+            Verdict::Holds
+        } else {
+            Verdict::Violated
+        }
     }
 }
 

@@ -10,12 +10,15 @@ macro_rules! counter {
         use crate::door::Door;
         use futures_util::FutureExt as _;
         use std::panic::{AssertUnwindSafe, resume_unwind};
-        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
         use std::time::Duration;
         use steadfast::{Error, Isolation, Outcome, RetryPolicy, with_session};
 
         const RETRIED: RetryPolicy = RetryPolicy::exponential().max(6);
         const VERIFIED: RetryPolicy = RETRIED.verify_commit();
+
+        /// What has been tried again.
+        static AGAIN: AtomicU64 = AtomicU64::new(0);
 
         /// A panic that is meant, and makes no noise.
         struct Meant;
@@ -82,6 +85,7 @@ macro_rules! counter {
         }
 
         async fn carry_out(session: &mut Session, order: Order) -> Result<(), Error> {
+            AGAIN.fetch_add((session.attempt() > 1).into(), Ordering::Relaxed);
             let [first, second] = order.changes();
             change(&mut *session, first).await?;
             match order.course {
@@ -172,7 +176,7 @@ macro_rules! counter {
             let call = AssertUnwindSafe(call(pool, level, order)).catch_unwind();
             match drop_at_poll(call, polls).await {
                 None => (Told::Nothing, None),
-                Some(Err(payload)) if payload.is::<Meant>() => (Told::Refused, None),
+                Some(Err(payload)) if payload.is::<Meant>() => (Told::Panicked, None),
                 Some(Err(payload)) => resume_unwind(payload),
                 Some(Ok(Ok(()))) => (Told::Acknowledged, None),
                 Some(Ok(Err(error))) => match error.outcome() {

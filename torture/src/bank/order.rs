@@ -106,6 +106,8 @@ pub(super) enum Told {
     Nothing,
     Acknowledged,
     Refused,
+    /// His clerk fell over it.
+    Panicked,
     Unknown,
     /// It was unknown, and the ledger has told: whether it is there.
     Resolved(bool),
@@ -114,10 +116,11 @@ pub(super) enum Told {
 }
 
 impl Told {
-    const WORDS: [(Self, &'static str); 7] = [
+    const WORDS: [(Self, &'static str); 8] = [
         (Self::Nothing, "nothing"),
         (Self::Acknowledged, "acknowledged"),
         (Self::Refused, "refused"),
+        (Self::Panicked, "panicked"),
         (Self::Unknown, "unknown"),
         (Self::Resolved(true), "there"),
         (Self::Resolved(false), "undone"),

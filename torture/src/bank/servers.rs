@@ -40,6 +40,7 @@ each_server! {
     use crate::backends::Backends as _;
     use crate::bank::{CLERKS, ROOM};
     use crate::campaign::Front;
+    use crate::private::started;
     use fastrand::Rng;
     use futures_util::future::join_all;
     use std::sync::{Arc, Mutex};
@@ -65,7 +66,7 @@ each_server! {
             (LEVELS.to_vec(), 5)
         };
         let at_least = if front.settings.is_limited() { 1 } else { 15 };
-        for figure in ["kills of servers", "kills of backends", "lost commits"] {
+        for figure in ["kills of servers", "kills of backends", "lost commits", "panicked", "nobody told", "tried again"] {
             front.report.expect(figure, at_least);
         }
         let bank = Arc::new(Bank::found(&front).await);
@@ -73,12 +74,13 @@ each_server! {
             bank.day(round, level, kills, &mut chance).await;
         }
         front.report.count("lost commits", bank.proxy.fired());
+        front.report.count("tried again", AGAIN.load(Ordering::Relaxed));
         bank.books.lock().unwrap().report(&front.report);
     }
 
     impl Bank {
         async fn found(front: &Front) -> Self {
-            let server = Arc::new(private::start_durable::<Db>().await);
+            let server = Arc::new(started(private::start_durable::<Db>()).await);
             let place = Place::on(&server.url()).await;
             open(&place).await;
             let proxy = Proxy::before(&place.url).unwrap();

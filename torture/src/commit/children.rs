@@ -41,6 +41,8 @@ async fn attack(front: Front) {
         children
     };
     front.report.expect("children killed", expected);
+    // Half of those of both journals.
+    front.report.expect("of them in COMMIT", expected);
     // Either journal has its own way back from half a commit.
     tokio::join!(
         kill_children(&front, "wal", children),

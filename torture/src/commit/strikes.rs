@@ -38,6 +38,18 @@ impl fmt::Display for Strike {
     }
 }
 
+impl Strike {
+    /// What it is counted as.
+    fn figure(self) -> &'static str {
+        match self {
+            Self::Backend | Self::Server => "kills in COMMIT",
+            Self::Terminate => "connections ended in COMMIT",
+            Self::Cancel => "cancelled in COMMIT",
+            Self::Hang => "hangs in COMMIT",
+        }
+    }
+}
+
 /// The lowered `commit_timeout`.
 const LIMIT: Duration = Duration::from_millis(300);
 /// Each of them so often.
@@ -133,9 +145,8 @@ each_server! {
     pub(super) async fn attack(front: Front) {
         let mut chance = front.settings.chance(("commit", "strikes", NAME));
         let incidents = incidents(STRIKES, front.settings.short, &mut chance);
-        let kills = incidents.iter().filter(|incident| matches!(incident.strike, Strike::Backend | Strike::Server));
-        if !front.settings.is_limited() {
-            front.report.expect("kills in COMMIT", kills.count() as u64);
+        for incident in incidents.iter().filter(|_| front.settings.seconds.is_none()) {
+            front.report.expect(incident.strike.figure(), 1);
         }
         let ground = Ground::start().await;
         for incident in incidents {
@@ -206,31 +217,27 @@ each_server! {
             let stands = async || at_first.is_some() && self.place.stalled(stall.backend()).await == at_first;
             match strike {
                 Strike::Backend => {
-                    front.report.count("kills in COMMIT", 1);
                     self.server.kill_process(stall.backend()).await;
                     eventually("the server throws out its clients", || async { stall.begin().await.is_err() }).await;
                     self.server.comes_back().await;
                 }
                 Strike::Terminate => {
-                    front.report.count("connections ended in COMMIT", 1);
                     self.place.terminate(stall.backend()).await;
                     eventually("the connection is ended", || async { !stands().await }).await;
                 }
                 Strike::Cancel => {
-                    front.report.count("cancelled in COMMIT", 1);
                     self.place.cancel(stall.backend()).await;
                     eventually("it is cancelled", || async { !stands().await }).await;
                 }
                 Strike::Server => {
-                    front.report.count("kills in COMMIT", 1);
                     self.server.kill_and_restart().await;
                 }
                 Strike::Hang => {
-                    front.report.count("hangs in COMMIT", 1);
                     // A call that asks the ledger may have to wait for what stalls its COMMIT.
                     let _ = timeout(LIMIT * 2, quiet(&self.hasty)).await;
                 }
             }
+            front.report.count(strike.figure(), 1);
         }
 
         /// The next user of the pool is served, and his work is there. He asks the ledger: a busy machine may take

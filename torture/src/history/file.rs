@@ -24,6 +24,7 @@ pub(super) async fn attack(front: Front) {
     };
     front.report.expect("transactions", transactions);
     front.report.expect("locks of a stranger", strangers);
+    front.report.expect("dropped", strangers);
     let place = Place::new().await;
     prepare(&place, calls).await;
     let pool = place.pool(CONNECTIONS).await;

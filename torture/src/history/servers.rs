@@ -41,6 +41,7 @@ each_server! {
         front.report.expect("transactions", if is_limited { 100 } else { 3 * CALLS as u64 });
         front.report.expect("lost commits", if is_limited { 1 } else { 100 });
         front.report.expect("backends ended", if is_limited { 1 } else { 30 });
+        front.report.expect("dropped", if is_limited { 1 } else { 300 });
         for level in LEVELS {
             let place = Place::new().await;
             prepare(&place, calls).await;

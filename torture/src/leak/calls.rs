@@ -37,7 +37,10 @@ macro_rules! calls {
                 }
             };
             let ended = sqlx::raw_sql(statement).execute(executor).await;
-            if ended.is_err() && matches!(job.fate, Fate::Refused | Fate::Killed) {
+            if ended.is_err() && job.fate == Fate::Cut {
+                ground.cut.fetch_add(1, Ordering::Relaxed);
+            }
+            if ended.is_err() && matches!(job.fate, Fate::Refused | Fate::Killed | Fate::Cut) {
                 ground.front.report.count(job.fate.name(), 1);
             }
             ended.map(drop)

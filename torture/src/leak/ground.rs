@@ -33,6 +33,8 @@ macro_rules! ground {
             /// Held by every hook.
             hooks: Arc<()>,
             next: AtomicUsize,
+            /// Wires that a statement has cut.
+            cut: AtomicU64,
         }
 
         impl Ground {
@@ -66,6 +68,7 @@ macro_rules! ground {
                     rough,
                     hooks: Arc::default(),
                     next: AtomicUsize::new(0),
+                    cut: AtomicU64::new(0),
                 }
             }
 
@@ -143,7 +146,12 @@ macro_rules! ground {
             async fn holdings(&self) -> Holdings {
                 let pools = [&self.kept, &self.rough];
                 let open: Vec<_> = pools.into_iter().filter(|pool| !pool.is_closed()).collect();
-                let full = fill(&open, &self.place).await;
+                let full = fill(&open, &self.place).await.unwrap_or_else(|error| {
+                    self.front.violation(format_args!(
+                        "{PATIENCE:?} behind the last call the pools serve nobody: {error}"
+                    ));
+                    Full::default()
+                });
                 Holdings {
                     connections: full.connections,
                     tasks: full.tasks,

@@ -12,6 +12,7 @@ macro_rules! statements {
         };
 
         /// What is seen while every connection of the pools is open.
+        #[derive(Default)]
         struct Full {
             /// The most that are prepared on one of them.
             prepared: usize,
@@ -20,14 +21,13 @@ macro_rules! statements {
         }
 
         /// Opens all connections of these pools, and looks.
-        async fn fill(pools: &[&Pool], place: &Place) -> Full {
+        async fn fill(pools: &[&Pool], place: &Place) -> Result<Full, Error> {
             let until = Instant::now() + PATIENCE;
             loop {
                 match look(pools, place).await {
-                    Ok(full) => return full,
                     // A connection that was cut while nobody used it.
                     Err(_) if Instant::now() < until => {}
-                    Err(error) => panic!("the pools have no connections: {error}"),
+                    answer => return answer,
                 }
             }
         }

@@ -11,7 +11,11 @@ macro_rules! deeds {
             let other = look(&place, &self::pool(&place).await).await;
             let volatile: BTreeSet<String> = new.difference(&other, &BTreeSet::new()).into_iter().collect();
             let mut chance = front.settings.chance(("poison", NAME, "deeds"));
-            for swap in some(Swap::ALL, front, &mut chance) {
+            let swaps = some(Swap::ALL, front, &mut chance);
+            let doors = some([Door::Function, Door::ByHand, Door::Raw, Door::Lease, Door::Pool], front, &mut chance);
+            front.report.expect("swaps", swaps.len() as u64);
+            front.report.expect("changed tables", (doors.len() * CHANGES.len()) as u64);
+            for swap in swaps {
                 let mut wrong = Vec::new();
                 if timeout(PATIENCE, Box::pin(try_swap(&place, &pool, swap, &mut wrong))).await.is_err() {
                     wrong.push("it has no end".to_owned());
@@ -37,8 +41,7 @@ macro_rules! deeds {
             if NAME == "postgres" && timeout(PATIENCE, Box::pin(change_path(front, &place))).await.is_err() {
                 front.violation("another search path: it has no end");
             }
-            let doors = [Door::Function, Door::ByHand, Door::Raw, Door::Lease, Door::Pool];
-            for door in some(doors, front, &mut chance) {
+            for door in doors {
                 if timeout(PATIENCE * 2, Box::pin(change_table(front, &place, door))).await.is_err() {
                     front.violation(format_args!("a changed table, {door:?}: it has no end"));
                 }
@@ -182,6 +185,13 @@ macro_rules! deeds {
             }
         }
 
+        const CHANGES: [&str; 4] = [
+            "ALTER TABLE shape ADD COLUMN more BIGINT",
+            "ALTER TABLE shape DROP COLUMN id",
+            "ALTER TABLE shape RENAME COLUMN more TO less",
+            "DROP TABLE shape; CREATE TABLE shape (less BIGINT, id BIGINT, value BIGINT); INSERT INTO shape VALUES (1, 2, 7)",
+        ];
+
         const ALL_OF_SHAPE: &str = "SELECT * FROM shape";
 
         /// Under the names that it has.
@@ -210,12 +220,7 @@ macro_rules! deeds {
             };
             execute("DROP TABLE IF EXISTS shape; CREATE TABLE shape (id BIGINT, value BIGINT); INSERT INTO shape VALUES (1, 7)").await;
             let mut before = "id value Ok(7)".to_owned();
-            for change in [
-                "ALTER TABLE shape ADD COLUMN more BIGINT",
-                "ALTER TABLE shape DROP COLUMN id",
-                "ALTER TABLE shape RENAME COLUMN more TO less",
-                "DROP TABLE shape; CREATE TABLE shape (less BIGINT, id BIGINT, value BIGINT); INSERT INTO shape VALUES (1, 2, 7)",
-            ] {
+            for change in CHANGES {
                 let first = match door {
                     Door::Raw => {
                         let mut session = pool.begin().await.unwrap();

@@ -4,6 +4,8 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use steadfast_tests::support::private::{self, Server};
 use steadfast_tests::support::{mysql, postgres, sqlite};
 
+use crate::private::started;
+
 /// A place on a server that has all that is needed.
 pub(super) trait Ground: Sized {
     type Server;
@@ -24,7 +26,7 @@ impl Ground for postgres::Place {
 
     /// One of its own: without that setting nothing can be prepared.
     async fn server() -> Self::Server {
-        private::start_with(&[("max_prepared_transactions", "8")]).await
+        started(private::start_with(&[("max_prepared_transactions", "8")])).await
     }
 
     async fn place(server: &Self::Server) -> Self {

@@ -7,6 +7,7 @@ mod lanes;
 
 mod anomaly;
 mod check;
+mod control;
 mod dependencies;
 mod file;
 mod graph;
@@ -26,7 +27,10 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
     name: "history",
     databases: &[
         (Database::Postgres, |front| {
-            Box::pin(servers::attack_postgres(front))
+            Box::pin(async move {
+                servers::attack_postgres(front.clone()).await;
+                front.watch(control::attack(&front)).await;
+            })
         }),
         (Database::MySql, |front| {
             Box::pin(servers::attack_mysql(front))

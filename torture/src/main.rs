@@ -22,6 +22,7 @@ mod door;
 mod hang;
 mod heir;
 mod history;
+mod lag;
 mod leak;
 mod panic;
 mod poison;

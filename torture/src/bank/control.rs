@@ -30,6 +30,7 @@ each_server! {
         if front.settings.is_limited() {
             return;
         }
+        front.report.expect_plain("done twice", 1);
         let place = Place::new().await;
         sqlx::raw_sql(sql(&tables())).execute(&place.plain).await.unwrap();
         let proxy = Proxy::before(&place.url).unwrap();

@@ -10,10 +10,17 @@ macro_rules! calls {
             Ok(())
         }
 
+        /// Its first attempt fails, with a row that must not stay.
         #[with_session]
-        #[retry]
-        async fn retried(session: &mut Session, base: i64) -> Result<(), Error> {
+        #[retry(fixed, base = "3ms", jitter = none)]
+        async fn retried(session: &mut Session, base: i64, told: Told) -> Result<(), Error> {
+            let is_first = session.attempt() == 1;
+            told.begins(is_first);
             note(session, base + 1).await?;
+            if is_first {
+                told.fails();
+                return Err(transient());
+            }
             note(session, base + 2).await?;
             Ok(())
         }
@@ -73,7 +80,7 @@ macro_rules! calls {
         async fn run(pool: Pool, form: Form, base: i64, told: Told) -> Result<(), Error> {
             match form {
                 Form::Plain => plain(&pool, base).await?,
-                Form::Retry => retried(&pool, base).await?,
+                Form::Retry => retried(&pool, base, told).await?,
                 Form::Nested => outer(&pool, base).await?,
                 Form::Session => {
                     let body = async |session: &mut Session| {

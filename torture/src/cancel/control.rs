@@ -18,6 +18,10 @@ macro_rules! control {
             if !HAS_WIRE {
                 return;
             }
+            let figures = ["slots held", "transactions left open"];
+            for figure in figures.iter().filter(|_| !front.settings.is_limited()) {
+                front.report.expect_plain(figure, 1);
+            }
             let lanes = (0..LANES).map(|lane| {
                 let front = front.clone();
                 tokio::spawn(async move { front.watch(control_lane(&front, lane)).await })

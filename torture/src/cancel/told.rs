@@ -14,6 +14,17 @@ struct Heard {
     commits: usize,
     rollbacks: usize,
     ends: Vec<Outcome>,
+    attempts: Attempts,
+}
+
+/// How far a call has come whose first attempt fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Attempts {
+    #[default]
+    Unknown,
+    First,
+    FirstFailed,
+    Second,
 }
 
 impl Told {
@@ -34,13 +45,34 @@ impl Told {
         session.on_end(move |outcome| told.hear(|heard| heard.ends.push(outcome)));
     }
 
+    /// An attempt of a call whose first one fails.
+    pub(super) fn begins(&self, is_first: bool) {
+        self.hear(|heard| {
+            heard.attempts = if is_first {
+                Attempts::First
+            } else {
+                Attempts::Second
+            };
+        });
+    }
+
+    pub(super) fn fails(&self) {
+        self.hear(|heard| heard.attempts = Attempts::FirstFailed);
+    }
+
+    /// What it is counted as where such a call was dropped.
+    pub(super) fn stage(&self) -> Option<&'static str> {
+        match self.heard().attempts {
+            Attempts::Unknown => None,
+            Attempts::First => Some("dropped in a first attempt"),
+            Attempts::FirstFailed => Some("dropped ahead of a retry"),
+            Attempts::Second => Some("dropped in a second attempt"),
+        }
+    }
+
     /// What of it is not true of a call that has left so many of its rows.
     pub(super) fn lie(&self, left: usize, rows: usize) -> Option<String> {
-        let heard = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let heard = self.heard();
         let is_true = match heard.ends[..] {
             [] => !heard.registered && left == 0,
             [Outcome::Committed] => (heard.commits, heard.rollbacks, left) == (1, 0, rows),
@@ -52,6 +84,11 @@ impl Told {
         };
         (!is_true)
             .then(|| format!("{left} of {rows} rows are there, and its hooks were told {heard:?}"))
+    }
+
+    fn heard(&self) -> Heard {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.clone()
     }
 
     fn hear(&self, what: impl FnOnce(&mut Heard)) {

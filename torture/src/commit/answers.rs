@@ -78,6 +78,7 @@ each_server! {
 
     /// What plain sqlx says, and what becomes of the work where that is believed.
     async fn control(front: &Front, place: &Place) {
+        front.report.expect_plain("applied twice by a second attempt", 1);
         let proxy = Proxy::before(&place.url).expect("a proxy");
         let pool = sqlx::pool::PoolOptions::<Db>::new().max_connections(1).connect(&proxy.url()).await.expect("a pool");
         for loss in [Fault::CutAnswer, Fault::CutBefore] {

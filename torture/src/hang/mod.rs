@@ -3,7 +3,6 @@
 mod calls;
 mod fault;
 mod incident;
-mod lag;
 mod lock;
 mod locks;
 mod phase;

@@ -6,8 +6,8 @@ pub(super) const PARTS: &[Part] = attacks!(Postgres: postgres, MySql: mysql);
 
 /// How often each phase meets each fault.
 const ENOUGH: usize = 20;
-/// A busy machine may keep a call from its phase.
-const ROUNDS: usize = 22;
+/// A busy machine may keep a call from its phase, or from showing anything.
+const ROUNDS: usize = 30;
 
 each_server! {
     use super::{ENOUGH, ROUNDS};
@@ -17,7 +17,7 @@ each_server! {
     use crate::hang::incident::{Incident, millis};
     use crate::hang::run::{COMMIT_TIMEOUT, DEADLINE, Run, fresh};
     use crate::hang::silence::Silence;
-    use crate::hang::lag::Lag;
+    use crate::lag::Lag;
     use crate::hang::phase::Phase;
     use crate::private::Private;
     use futures_util::future::join_all;
@@ -41,27 +41,30 @@ each_server! {
         } else {
             FAULTS.to_vec()
         };
-        let (rounds, expected) = match (front.settings.short, front.settings.is_limited()) {
-            // The first in which none was kept from its phase.
-            (true, _) => (5, 1),
-            (false, true) => (ROUNDS, 1),
-            (false, false) => (ROUNDS, (ENOUGH * faults.len()) as u64),
-        };
+        let (rounds, wanted) = if front.settings.short { (5, 1) } else { (ROUNDS, ENOUGH) };
         for phase in Phase::ALL {
-            front.report.expect(phase.name(), expected);
+            front.report.expect(phase.name(), if front.settings.is_limited() { 1 } else { (ENOUGH * faults.len()) as u64 });
         }
+        front.report.expect_plain("slots held a second later", 1);
         let lag = Lag::default();
         let lanes = join_all(faults.into_iter().map(|fault| {
             let (front, lag) = (front.clone(), &lag);
             async move {
                 let lane = async {
                     let lane = Lane::start(&front, fault, lag).await;
+                    // Of each phase.
+                    let mut shown = [0; Phase::ALL.len()];
                     for round in 0..rounds {
-                        if front.is_over() {
+                        if shown.iter().all(|shown| *shown >= wanted) || front.is_over() {
                             break;
                         }
-                        if lane.round(round).await && front.settings.short {
-                            break;
+                        for (shown, more) in shown.iter_mut().zip(lane.round(round).await) {
+                            *shown += usize::from(more);
+                        }
+                    }
+                    for (phase, shown) in Phase::ALL.into_iter().zip(shown) {
+                        if shown < wanted && !front.is_over() {
+                            front.violation(format_args!("too few {phase}, {fault}: {shown} of {wanted}"));
                         }
                     }
                     lane.end().await;
@@ -113,8 +116,8 @@ each_server! {
             }
         }
 
-        /// One call in each phase, all of which meet the fault at once; whether all have.
-        async fn round(&self, round: usize) -> bool {
+        /// One call in each phase, all of which meet the fault at once; of each, whether it was shown how it fares.
+        async fn round(&self, round: usize) -> Vec<bool> {
             let held = match &self.plain {
                 Some(plain) => Some((plain, in_time(plain.acquire()).await.expect("nothing is wrong yet"))),
                 None => None,
@@ -127,7 +130,7 @@ each_server! {
                 let pool = if is_connecting { open(&self.url, phase) } else { pool.clone() };
                 // From here on its connection is there.
                 if !is_connecting && !self.is_served(&pool).await {
-                    return false;
+                    return Vec::new();
                 }
                 calls.push((run, pool));
             }
@@ -145,21 +148,22 @@ each_server! {
             let ran = join_all(calls.iter().map(|(run, pool)| self.place.meet(run.clone(), pool, &silence)));
             let (incidents, ()) = tokio::join!(ran, strikes);
             self.heal().await;
+            let mut shown = Vec::new();
             for (incident, (_, pool)) in incidents.iter().zip(&calls) {
                 if !self.is_served(pool).await {
-                    return false;
+                    return Vec::new();
                 }
-                self.note(incident);
+                shown.push(self.note(incident));
             }
             self.place.has_open(0).await;
             for incident in &incidents {
                 let there = self.place.count(&format!("entries WHERE id = {}", incident.run.id)).await;
                 incident.compare(self.front, self.fault, there);
             }
-            incidents.iter().all(|incident| incident.run.has_met())
+            shown
         }
 
-        fn note(&self, incident: &Incident) {
+        fn note(&self, incident: &Incident) -> bool {
             let (fault, phase, told) = (self.fault, incident.run.phase, incident.told());
             // Another connection may do for those that have none yet, or one that has carried nothing.
             let may_pass = phase == Phase::Acquire || (phase == Phase::Begin && !fault.is_silent());
@@ -169,8 +173,9 @@ each_server! {
             if told == Some(Outcome::Unknown) && phase != Phase::Commit {
                 self.front.violation(format_args!("{fault} {phase}: in doubt, and COMMIT was never sent: {incident:?}"));
             }
-            self.front.report.count(phase.name(), u64::from(incident.run.has_met()));
-            incident.time(self.front, fault, self.lag);
+            let is_shown = incident.time(self.front, fault, self.lag) && incident.run.has_met();
+            self.front.report.count(phase.name(), is_shown.into());
+            is_shown
         }
 
         async fn strike(&self, backends: &[i64]) {

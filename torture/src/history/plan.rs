@@ -7,7 +7,7 @@ use crate::course::Course;
 use crate::door::Door;
 
 /// Lists that are in use at a time: so few that transactions meet.
-const LISTS: usize = 6;
+pub(super) const LISTS: usize = 6;
 
 /// A list that has grown to about so many elements is left alone.
 const LONGEST: usize = 40;

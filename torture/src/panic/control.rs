@@ -24,6 +24,9 @@ macro_rules! control {
         /// Blows up a transaction of plain sqlx at each of its polls, and where a statement takes long; counts what is
         /// left to whoever waits for the connection.
         async fn control(front: &Front) {
+            if HAS_SLOW && !front.settings.is_limited() {
+                front.report.expect_plain("slots held", 1);
+            }
             let place = Place::new().await;
             let mut point = 1;
             while !front.is_over() && control_point(front, &place, point, Moment::Poll(point)).await

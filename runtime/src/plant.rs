@@ -22,6 +22,8 @@ pub enum Plant {
     CancelLate,
     /// Any answer to a control statement is taken for the one that was hoped for.
     AnswerTaken,
+    /// A rollback is waited for as long as the server takes.
+    RollbackUnbounded,
 }
 
 #[cfg(feature = "__plant")]
@@ -34,13 +36,14 @@ mod planted {
 
     impl Plant {
         /// All of them.
-        pub const ALL: [Self; 6] = [
+        pub const ALL: [Self; 7] = [
             Self::LeaseUnproven,
             Self::DoomIgnored,
             Self::UnknownRetried,
             Self::BeginNotOwned,
             Self::CancelLate,
             Self::AnswerTaken,
+            Self::RollbackUnbounded,
         ];
 
         /// Its name on the command line.
@@ -52,6 +55,7 @@ mod planted {
                 Self::BeginNotOwned => "begin-not-owned",
                 Self::CancelLate => "cancel-late",
                 Self::AnswerTaken => "answer-taken",
+                Self::RollbackUnbounded => "rollback-unbounded",
             }
         }
     }

@@ -67,7 +67,7 @@ each_database! {
     use std::time::Duration;
     use futures_util::TryStreamExt as _;
     use futures_util::future::join_all;
-    use steadfast::{Error, retry, with_session};
+    use steadfast::{Error, RetryBudget, retry, with_session};
     use steadfast_tests::support::transient;
     use tokio::time::Instant;
     use xtask::proxy::Proxy;
@@ -162,8 +162,7 @@ each_database! {
             let mut ended = 0;
             let before = self.front.report.violations();
             if !self.alone.contains_key(&line.trickle) {
-                let alone = self.alone(line).await;
-                self.alone.insert(line.trickle, alone);
+                self.see_alone(line).await;
             }
             for after in (line.first..).step_by(line.stride) {
                 let pool = self.pool(line).await;
@@ -183,8 +182,9 @@ each_database! {
             }
         }
 
-        /// He connects, as he may have to behind a call that was dropped, and writes.
-        async fn alone(&mut self, line: Line) -> Duration {
+        /// The longest that the next user needs when he is alone, as far as that was seen: he connects, as he may have to
+        /// behind a call that was dropped, and writes.
+        async fn see_alone(&mut self, line: Line) -> Duration {
             let began = Instant::now();
             let base = self.points * ROOM;
             self.points += 1;
@@ -193,10 +193,23 @@ each_database! {
             let pool = self.pool(Line { is_fresh: true, ..line }).await;
             let write = sqlx::query(sql(NEXT)).bind(base).bind(base.to_string());
             write.execute(&pool).await.unwrap();
-            let alone = began.elapsed();
+            let took = began.elapsed();
             self.trickle(0);
             pool.close().await;
-            alone
+            let alone = self.alone.entry(line.trickle).or_default();
+            *alone = took.max(*alone);
+            *alone
+        }
+
+        /// `Some` with what he needs alone.
+        async fn is_late(&mut self, line: Line, served: Duration, lag: Duration) -> Option<Duration> {
+            let is_late = |alone: &Duration| served > PROMISED + 2 * *alone + lag * WAKINGS;
+            let alone = self.alone.get(&line.trickle).copied().unwrap_or_default();
+            if !is_late(&alone) {
+                return None;
+            }
+            // Meanwhile the machine may have become slower.
+            Some(self.see_alone(line).await).filter(is_late)
         }
 
         async fn pool(&mut self, line: Line) -> Pool {
@@ -211,7 +224,9 @@ each_database! {
                 Some(proxy) if has_proxy => proxy.url(),
                 _ => self.place.url.clone(),
             };
-            Pool::builder().primary(url).max_connections(1).acquire_timeout(PATIENCE).connect().await.unwrap()
+            // Every call of one form is tried again.
+            let builder = Pool::builder().primary(url).retry_budget(RetryBudget::unlimited());
+            builder.max_connections(1).acquire_timeout(PATIENCE).connect().await.unwrap()
         }
 
         fn trickle(&self, bytes: usize) {
@@ -235,15 +250,15 @@ each_database! {
             let written = tokio::time::timeout(PATIENCE, write.execute(pool)).await;
             let (served, lag) = (dropped.elapsed(), self.lag.between(dropped, Instant::now()));
             self.trickle(0);
+            let front = self.front;
             let complain = |what: String| {
-                self.front.violation(format_args!("{line} after {after}: {what}"));
+                front.violation(format_args!("{line} after {after}: {what}"));
             };
             let is_free = holds(|| async { pool.stats().in_use == 0 && pool.sessions().is_empty() }).await;
             if !is_free {
                 complain(format!("the slot is not free after {PATIENCE:?}: {:?} {:?}", pool.stats(), pool.sessions()));
             }
-            let alone = self.alone.get(&line.trickle).copied().unwrap_or_default();
-            if written.is_ok() && served > PROMISED + alone * 2 + lag * WAKINGS {
+            if written.is_ok() && let Some(alone) = self.is_late(line, served, lag).await {
                 complain(format!("the next user was served after {served:?}, alone he needs {alone:?}, the lag {lag:?}"));
             }
             if line.trickle.is_none() {

@@ -101,7 +101,8 @@ campaigns! {
         catches unknown_retried by "it was tried again|it is applied more than once" on mysql,
         catches answer_taken by "it is not what it was told" on postgres mysql;
     hang on postgres mysql sqlite,
-        catches lease_unproven by "the pool does not recover|told Some(RolledBack)" on postgres mysql sqlite;
+        catches lease_unproven by "the pool does not recover|told Some(RolledBack)" on postgres mysql sqlite,
+        catches rollback_unbounded by "the slot never comes back|the slot is free after" on postgres mysql;
     bank on postgres mysql sqlite,
         catches lease_unproven by "is not there (told acknowledged)" on sqlite,
         catches doom_ignored by "is not there (told acknowledged)" on mysql,

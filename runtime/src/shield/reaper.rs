@@ -41,7 +41,7 @@ pub(super) async fn roll_back<DB: Driver, L: Carrier<DB>>(
     leftover: Leftover,
     scrubs: bool,
 ) -> (Option<L>, bool) {
-    let until = Instant::now() + LADDER;
+    let until = Instant::now() + bound(LADDER);
     let wire = carrier.wire();
     wire.mark_unproven();
     if planted(Plant::LeaseUnproven) {
@@ -115,7 +115,7 @@ async fn prove<DB: Driver>(wire: &mut Wire<DB>, leftover: Leftover, until: Insta
     } = wire;
     let cancelled = {
         let mut rollback = DB::prove_clean(connection, tag, is_thorough);
-        let patience = if in_flight { GRACE } else { ROLLBACK };
+        let patience = if in_flight { GRACE } else { bound(ROLLBACK) };
         match timeout(patience, &mut rollback).await {
             Ok(result) => {
                 if in_flight && planted(Plant::CancelLate) {
@@ -136,6 +136,14 @@ async fn prove<DB: Driver>(wire: &mut Wire<DB>, leftover: Leftover, until: Insta
             Ok(result) => note(&result),
             Err(_elapsed) => false,
         }
+}
+
+fn bound(bound: Duration) -> Duration {
+    if planted(Plant::RollbackUnbounded) {
+        Duration::from_hours(1)
+    } else {
+        bound
+    }
 }
 
 fn note(result: &Result<(), sqlx::Error>) -> bool {

@@ -33,7 +33,7 @@ impl World {
     /// Those steps that nobody but the session can keep from happening.
     pub fn own_steps(self, rules: Rules) -> impl Iterator<Item = (Step, World)> {
         let session = self.go_on(rules).map(|next| (Step::Session, next));
-        let late = self.time_out().map(|next| (Step::TimeOut, next));
+        let late = self.time_out(rules).map(|next| (Step::TimeOut, next));
         session.into_iter().chain(late)
     }
 

@@ -66,6 +66,7 @@ fn liveness() {
 fn assert_breaks(plant: Plant, name: &str) {
     let property = SAFETY
         .iter()
+        .chain(LIVENESS)
         .find(|property| property.name == name)
         .expect("a property");
     let rules = Rules {
@@ -108,6 +109,12 @@ fn a_begin_that_nobody_owns_is_found() {
 #[test]
 fn a_cancel_that_comes_late_is_found() {
     assert_breaks(Plant::CancelLate, "no cancel hits anybody else");
+}
+
+#[test]
+fn a_rollback_without_a_bound_is_found() {
+    assert_breaks(Plant::RollbackUnbounded, "every session ends");
+    assert_breaks(Plant::RollbackUnbounded, "every slot comes back");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl World {
     }
 
     /// A limit passes: whatever the session waits for comes too late. `None` where it waits for nothing that has one.
-    pub fn time_out(mut self) -> Option<Self> {
+    pub fn time_out(mut self, rules: Rules) -> Option<Self> {
         match self.stage {
             Stage::Opening => {
                 self.close();
@@ -101,6 +101,7 @@ impl World {
                 self.wire.cancel = Cancel::Underway;
                 self.stage = Stage::RollingBack(Rung::Cancelling);
             }
+            Stage::RollingBack(_) if rules.planted(Plant::RollbackUnbounded) => return None,
             Stage::RollingBack(_) => {
                 self.close();
                 self.end(self.fate.unwrap_or(Outcome::NotSent));

@@ -44,16 +44,24 @@ pub struct Played {
     pub answers: Vec<Option<bool>>,
     pub told: Option<Told>,
     pub outcome: Outcome,
-    /// Whether the work is there.
-    pub is_applied: bool,
+    /// Whether the work is there; `None` where no row would tell.
+    pub is_applied: Option<bool>,
 }
 
 impl Trace {
+    pub fn with_error() -> Self {
+        let pieces = vec![Piece::Insert, Piece::Duplicate];
+        Self {
+            pieces,
+            end: End::Returns(Over::Ok),
+        }
+    }
+
     pub fn draw(has_wire: bool, chance: &mut fastrand::Rng) -> Self {
-        let pieces = (0..chance.usize(0..4)).map(|_| match chance.u8(..10) {
-            0..6 => Piece::Insert,
-            6 => Piece::Duplicate,
-            7 => Piece::Slow,
+        let pieces = (0..chance.usize(0..10)).map(|_| match chance.u8(..20) {
+            0..16 => Piece::Insert,
+            16 => Piece::Duplicate,
+            17 => Piece::Slow,
             _ => Piece::Peek,
         });
         let mut pieces: Vec<Piece> = pieces.collect();
@@ -83,7 +91,7 @@ impl Trace {
             rules,
             served: None,
         };
-        let answers = self
+        let answers: Vec<_> = self
             .pieces
             .iter()
             .map(|piece| player.piece(*piece))
@@ -96,7 +104,11 @@ impl Trace {
             Caller::Told(told) => Some(told),
             _ => None,
         };
-        let is_applied = player.world.applied > 0;
+        let inserts = self.pieces.iter().zip(&answers);
+        let has_rows = inserts
+            .into_iter()
+            .any(|(piece, answer)| *piece == Piece::Insert && *answer == Some(true));
+        let is_applied = has_rows.then_some(player.world.applied > 0);
         Played {
             answers,
             told,
@@ -233,7 +245,7 @@ impl Player {
             Server::Sleeps | Server::LosesCommit | Server::LosesAnswerToCommit if is_statement => {
                 match world.stage {
                     Stage::RollingBack(Rung::Grace) | Stage::Recovering(Rung::Grace) => {
-                        world.time_out()
+                        world.time_out(self.rules)
                     }
                     _ => None,
                 }

@@ -1,5 +1,6 @@
 //! The pool: what it refuses, how long it waits, what it keeps, and how it ends.
 
+mod after_connect;
 mod close;
 mod connections;
 mod idle;

@@ -1,11 +1,9 @@
 //! When connections are opened, checked and closed.
 
 each_database! {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
     use std::time::Duration;
     use futures_util::future::join_all;
-    use steadfast::{with_session, Category, Error, Phase};
+    use steadfast::{with_session, Error};
     use tokio::sync::Barrier;
 
     const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -96,76 +94,6 @@ each_database! {
         touch(&pool).await.unwrap();
         assert_eq!((pool.stats().size, pool.stats().opened), (1, 1));
     }
-
-    #[tokio::test]
-    async fn after_connect_runs_once_on_each_connection() {
-        let place = Place::new().await;
-        let calls = Arc::new(AtomicU64::new(0));
-        let pool = place.builder(3).after_connect({
-            let calls = calls.clone();
-            move |connection| {
-                let calls = calls.clone();
-                Box::pin(async move {
-                    calls.fetch_add(1, SeqCst);
-                    sqlx::query("SELECT 1").execute(connection).await?;
-                    Ok(())
-                })
-            }
-        }).connect().await.unwrap();
-        let barrier = Barrier::new(3);
-        for result in join_all((0..3).map(|_| meet(&pool, &barrier))).await {
-            result.unwrap();
-        }
-        touch(&pool).await.unwrap();
-        assert_eq!((calls.load(SeqCst), pool.stats().opened), (3, 3));
-
-        let error = place.builder(1).after_connect(|connection| Box::pin(async move {
-            sqlx::query("SELECT * FROM nowhere").execute(connection).await?;
-            Ok(())
-        })).connect().await.unwrap_err();
-        assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire));
-        assert!(error.to_string().contains("nowhere"), "{error}");
-    }
-
-    /// It would take in what the next users are told to be committed.
-    #[tokio::test]
-    async fn a_transaction_that_after_connect_leaves_open_fails_the_connection() {
-        let place = Place::new().await;
-        let raw = place.builder(1).after_connect(|connection| Box::pin(async move {
-            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
-            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(connection).await?;
-            Ok(())
-        }));
-        let forgotten = place.builder(1).after_connect(|connection| Box::pin(async move {
-            let mut transaction = sqlx::Connection::begin(connection).await?;
-            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(&mut *transaction).await?;
-            std::mem::forget(transaction);
-            Ok(())
-        }));
-        let failed = place.builder(1).after_connect(|connection| Box::pin(async move {
-            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
-            let _ = sqlx::raw_sql("SELECT * FROM nowhere").execute(connection).await;
-            Ok(())
-        }));
-        for builder in [raw, forgotten, failed] {
-            let error = builder.connect().await.unwrap_err();
-            assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire), "{error}");
-            assert!(error.to_string().contains("`after_connect` has left a transaction open"), "{error}");
-        }
-        assert_eq!(place.cents(1).await, 1000);
-        assert_eq!(place.open_transactions().await, 0);
-        // One that is dropped is rolled back, and one that is committed stays.
-        let pool = place.builder(1).after_connect(|connection| Box::pin(async move {
-            let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
-            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(&mut *transaction).await?;
-            drop(transaction);
-            let mut transaction = sqlx::Connection::begin(connection).await?;
-            sqlx::raw_sql("UPDATE accounts SET cents = 7 WHERE id = 2").execute(&mut *transaction).await?;
-            transaction.commit().await
-        })).connect().await.unwrap();
-        touch(&pool).await.unwrap();
-        assert_eq!((place.cents(1).await, place.cents(2).await), (1000, 7));
-    }
 }
 
 /// What only one of them has.
@@ -173,33 +101,7 @@ mod of_one_kind {
     use sqlx::Executor as _;
     use steadfast::{Error, PgSessionPool, with_session};
 
-    use crate::support::mysql;
     use crate::support::postgres::{Place, Session};
-
-    /// With `autocommit` off a statement that only reads begins a transaction.
-    #[tokio::test]
-    async fn mysql_after_connect_may_find_autocommit_off() {
-        let place = mysql::Place::new().await;
-        let pool = place
-            .builder(1)
-            .after_connect(|connection| {
-                Box::pin(async move {
-                    connection.execute("SET autocommit = 0").await?;
-                    sqlx::query("SELECT * FROM accounts")
-                        .fetch_all(connection)
-                        .await?;
-                    Ok(())
-                })
-            })
-            .connect()
-            .await
-            .unwrap();
-        sqlx::query("UPDATE accounts SET cents = 7 WHERE id = 1")
-            .execute(&pool)
-            .await
-            .unwrap();
-        assert_eq!(place.cents(1).await, 7);
-    }
 
     #[with_session]
     async fn watched(session: &mut Session) -> Result<String, Error> {

@@ -1,4 +1,5 @@
-//! The user may come in over TLS alone, and the server's certificate is verified: all that a pool does works.
+//! The user may come in over TLS alone, and the server's certificate is verified, or the client's as well: all that a
+//! pool does works.
 
 each_server! {
     ground!();
@@ -7,15 +8,36 @@ each_server! {
 
     type Options = <Connection as sqlx::Connection>::Options;
 
-    /// Asked for by a URL, by sqlx's options, or by a pool of sqlx's.
+    impl Ground {
+        /// One that lets in nobody who shows no certificate of its own.
+        async fn of_certified_clients() -> Self {
+            Self::start(true).await
+        }
+    }
+
+    async fn is_denied(url: String) {
+        let error = Pool::builder().primary(url).connect().await.unwrap_err();
+        assert_eq!((error.category(), error.phase()), (Category::Access, Phase::Acquire), "{error}");
+    }
+
     #[tokio::test]
     async fn a_pool_opens_no_other_connections() {
         let ground = Ground::new().await;
-        let unencrypted = ground.url(on("sslmode=disable", "ssl-mode=DISABLED"));
-        let error = Pool::builder().primary(unencrypted).connect().await.unwrap_err();
-        assert_eq!((error.category(), error.phase()), (Category::Access, Phase::Acquire), "{error}");
+        is_denied(ground.url(on("sslmode=disable", "ssl-mode=DISABLED"))).await;
         assert_eq!(ground.let_in().await, 0);
+        opens_as_asked(&ground).await;
+    }
 
+    #[tokio::test]
+    async fn a_pool_opens_none_without_its_own_certificate() {
+        let ground = Ground::of_certified_clients().await;
+        is_denied(ground.checking(Check::AuthorityAndName, &ground.authority)).await;
+        assert_eq!(ground.let_in().await, 0);
+        opens_as_asked(&ground).await;
+    }
+
+    /// Asked for by a URL, by sqlx's options, or by a pool of sqlx's.
+    async fn opens_as_asked(ground: &Ground) {
         let url = ground.checking_all();
         let options: Options = url.parse().unwrap();
         let pools = [
@@ -32,7 +54,11 @@ each_server! {
 
     #[tokio::test]
     async fn a_dropped_statement_is_cancelled() {
-        let ground = Ground::new().await;
+        is_cancelled(Ground::new().await).await;
+        is_cancelled(Ground::of_certified_clients().await).await;
+    }
+
+    async fn is_cancelled(ground: Ground) {
         let (proxy, pool) = ground.behind_proxy().await;
         let session = look(&pool).await.unwrap();
         for connections in [2, 3] {
@@ -58,10 +84,16 @@ each_server! {
         Ok(session.attempt())
     }
 
-    /// A pool that is closing asks by itself, and not through a session.
     #[tokio::test]
     async fn the_ledger_is_asked_about_a_commit_without_an_answer() {
-        let ground = Ground::new().await;
+        ledger_is_asked(Ground::new().await).await;
+        ledger_is_asked(Ground::of_certified_clients().await).await;
+        let counted = stats(concat!(module_path!(), "::unanswered"));
+        assert_eq!((counted.committed, counted.unknown), (4, 0), "{counted:?}");
+    }
+
+    /// A pool that is closing asks by itself, and not through a session.
+    async fn ledger_is_asked(ground: Ground) {
         for (is_closing, entries) in [(false, 1), (true, 2)] {
             let (proxy, pool) = ground.behind_proxy().await;
             let before = ground.let_in().await;
@@ -85,7 +117,5 @@ each_server! {
             assert_eq!(ground.entries().await, entries);
             assert!(ground.let_in().await > before, "over a connection of its own");
         }
-        let counted = stats(concat!(module_path!(), "::unanswered"));
-        assert_eq!((counted.committed, counted.unknown), (2, 0), "{counted:?}");
     }
 }

@@ -17,6 +17,7 @@ pub enum Check {
 /// To be used inside `each_server!`. A macro, because its connections are of the one database.
 macro_rules! ground {
     () => {
+        use std::path::PathBuf;
         use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
         use std::time::Duration;
         use steadfast::{Error, with_session};
@@ -33,6 +34,8 @@ macro_rules! ground {
             authority: Authority,
             /// The superuser's, unencrypted, to look at what happened.
             plain: Plain,
+            /// What `steadfast` must show of itself.
+            client: Option<[PathBuf; 2]>,
             /// Handshakes that MariaDB has done under former certificates; with a new one it counts anew.
             shaken: AtomicUsize,
         }
@@ -76,12 +79,21 @@ macro_rules! ground {
 
         impl Ground {
             async fn new() -> Self {
-                let (server, authority) = blocking(|| {
+                Self::start(false).await
+            }
+
+            async fn start(wants_certificates: bool) -> Self {
+                let (server, authority, client) = blocking(move || {
                     let authority = Authority::create().unwrap();
                     let identity = authority.certify(HERE).unwrap();
                     let (record, how) = on(("log_connections", "on"), ("init-connect", RECORD));
-                    let builder = Server::builder().fsync(false).setting(record, how);
-                    (builder.tls(&identity).start().unwrap(), authority)
+                    let builder = Server::builder().fsync(false).setting(record, how).tls(&identity);
+                    let (builder, client) = if wants_certificates {
+                        (builder.clients_of(&authority), Some(authority.client().unwrap()))
+                    } else {
+                        (builder, None)
+                    };
+                    (builder.start().unwrap(), authority, client)
                 })
                 .await;
                 let unencrypted = on("sslmode=disable", "ssl-mode=DISABLED");
@@ -94,7 +106,11 @@ macro_rules! ground {
                 .execute(&plain)
                 .await
                 .unwrap();
-                Self { server, authority, plain, shaken: AtomicUsize::new(0) }
+                if client.is_some() && NAME == "mysql" {
+                    let alter = "ALTER USER steadfast REQUIRE X509";
+                    sqlx::raw_sql(alter).execute(&plain).await.unwrap();
+                }
+                Self { server, authority, plain, client, shaken: AtomicUsize::new(0) }
             }
 
             /// Where `steadfast` connects, unencrypted if need be.
@@ -116,8 +132,16 @@ macro_rules! ground {
                 ))
             }
 
+            /// And shows what `steadfast` has to show.
             fn checking_all(&self) -> String {
-                self.checking(Check::AuthorityAndName, &self.authority)
+                let url = self.checking(Check::AuthorityAndName, &self.authority);
+                let Some([certificate, key]) = &self.client else { return url };
+                let (certificate, key) = (certificate.display(), key.display());
+                let shows = on(
+                    format!("sslcert={certificate}&sslkey={key}"),
+                    format!("ssl-cert={certificate}&ssl-key={key}"),
+                );
+                format!("{url}&{shows}")
             }
 
             /// All that `steadfast` was let in with, by the server's id, and whether it was encrypted.

@@ -23,6 +23,10 @@ const LANES: usize = 8;
 /// When the slot is to be free, whatever the next user needs for himself.
 const PROMISED: Duration = Duration::from_secs(1);
 
+/// Over a slow wire so many others pass ahead of the next user, each of whom needs as long as he does at the most: the
+/// cancel, a control connection for it, and the end of the old connection.
+const OTHERS: u32 = 3;
+
 /// So many wakings follow one another until it is, each of which may be as late as the latest that was seen.
 const WAKINGS: u32 = 4;
 
@@ -57,7 +61,7 @@ each_database! {
     use super::calls::calls;
     use super::form::{Form, Line};
     use super::told::Told;
-    use super::{ENDED, ENOUGH, LANES, PATIENCE, PROMISED, ROOM, WAKINGS, holds};
+    use super::{ENDED, ENOUGH, LANES, OTHERS, PATIENCE, PROMISED, ROOM, WAKINGS, holds};
     use super::control::control;
     use crate::campaign::Front;
     use crate::heir::Heir;
@@ -203,7 +207,7 @@ each_database! {
 
         /// `Some` with what he needs alone.
         async fn is_late(&mut self, line: Line, served: Duration, lag: Duration) -> Option<Duration> {
-            let is_late = |alone: &Duration| served > PROMISED + 2 * *alone + lag * WAKINGS;
+            let is_late = |alone: &Duration| served > PROMISED + (1 + OTHERS) * *alone + lag * WAKINGS;
             let alone = self.alone.get(&line.trickle).copied().unwrap_or_default();
             if !is_late(&alone) {
                 return None;

@@ -35,8 +35,8 @@ pub trait Driver: Database + Sized {
     /// the result at its end.
     const LOSES_ANSWERS: bool;
 
-    /// What is sent behind the user's own preparation of a connection, to see whether that has left a transaction open.
-    const PROBE: &str = "SELECT 1";
+    /// Whether a connection introduces itself ahead of the user's own preparation, which may change what it answers.
+    const INTRODUCES_FIRST: bool = true;
 
     /// What a connection carries beside its socket.
     type Tag: Clone + Debug + Send + Sync + 'static;
@@ -52,11 +52,21 @@ pub trait Driver: Database + Sized {
     /// Opens a connection.
     fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>>;
 
-    /// Makes a connection ours: asks the server for its id and for the settings that sessions change, whatever the user
-    /// has done to it before.
+    /// Makes a connection ours: asks the server for its id, and for the settings that sessions change.
     fn introduce(
         connection: &mut Self::Connection,
     ) -> BoxFuture<'_, Result<Self::Tag, sqlx::Error>>;
+
+    /// Asks for those settings once more: what the user has set meanwhile stands from here on.
+    fn learn<'c>(
+        connection: &'c mut Self::Connection,
+        tag: &'c mut Self::Tag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            *tag = Self::introduce(connection).await?;
+            Ok(())
+        })
+    }
 
     /// The name under which write sessions queue in this process, where the database has one writer.
     fn write_gate(_options: &Options<Self>) -> Option<String> {

@@ -92,8 +92,6 @@ impl Driver for MySql {
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = true;
     const LOSES_ANSWERS: bool = false;
-    /// With `autocommit` off a hook that only reads opens a transaction, which this ends.
-    const PROBE: &str = "SET autocommit = 1";
 
     type Tag = MySqlTag;
 
@@ -126,7 +124,7 @@ impl Driver for MySql {
                     is_mariadb,
                     rolls_back_on_timeout: false,
                 },
-                schema: schema.map(|schema| format!("`{}`", schema.replace('`', "``")).into()),
+                schema: quoted(schema),
                 limits: Limits::new(is_mariadb),
                 in_transaction: false,
                 hidden: Hidden::Nothing,
@@ -138,6 +136,19 @@ impl Driver for MySql {
                 tag.learn(variable.try_get(0)?, variable.try_get(1)?);
             }
             Ok(tag)
+        })
+    }
+
+    fn learn<'c>(
+        connection: &'c mut MySqlConnection,
+        tag: &'c mut MySqlTag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            let question = format!("{OWN_SETTINGS}; {}, DATABASE()", tag.limits.question());
+            let stands = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
+            tag.limits.stand(stands.try_get(0)?, stands.try_get(1)?);
+            tag.schema = quoted(stands.try_get(2)?);
+            Ok(())
         })
     }
 
@@ -375,6 +386,10 @@ async fn resync(connection: &mut MySqlConnection, ahead: &str) -> Result<(), sql
         return Ok(());
     }
     Err(out_of_step())
+}
+
+fn quoted(schema: Option<String>) -> Option<Arc<str>> {
+    schema.map(|schema| format!("`{}`", schema.replace('`', "``")).into())
 }
 
 fn hashed(variable: &str, value: &str) -> u64 {

@@ -80,6 +80,13 @@ impl Driver for Postgres {
         Box::pin(introduction::introduce(connection))
     }
 
+    fn learn<'c>(
+        connection: &'c mut PgConnection,
+        tag: &'c mut PgTag,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+        Box::pin(introduction::learn(connection, tag))
+    }
+
     /// A role that the login has taken for all its work may not stop what the login does.
     fn take_control(connection: &mut PgConnection) -> BoxFuture<'_, Result<(), sqlx::Error>> {
         Box::pin(async move { connection.execute("SET ROLE NONE").await.map(drop) })

@@ -58,6 +58,8 @@ impl Driver for Sqlite {
     const TEXT_IS_TRANSACTION: bool = false;
     const LENDS_IN_SAVEPOINT: bool = false;
     const LEAVES_ERRORS: bool = false;
+    /// Until it has its key, an encrypted file cannot be read.
+    const INTRODUCES_FIRST: bool = false;
     const LOSES_ANSWERS: bool = true;
 
     type Tag = SqliteTag;

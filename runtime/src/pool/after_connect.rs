@@ -33,7 +33,7 @@ impl<DB: Driver> AfterConnect<DB> {
     pub(super) async fn run(&self, connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
         (self.0)(connection).await?;
         // sqlx refuses a BEGIN of one's own that begins nothing.
-        match connection.begin_with(DB::PROBE.into_sql_str()).await {
+        match connection.begin_with("SELECT 1".into_sql_str()).await {
             Err(sqlx::Error::BeginFailed) => Ok(()),
             Err(error)
                 if !matches!(error, sqlx::Error::InvalidSavePointStatement)

@@ -86,11 +86,19 @@ impl<DB: Backend> Manager for Connector<DB> {
             }
         }
         let mut connection = DB::connect(self.line.options()).await?;
-        if let Some(after_connect) = &self.after_connect {
-            after_connect.run(&mut connection).await?;
-        }
-        // Last: what the user has set on it stands from here on.
-        let tag = DB::introduce(&mut connection).await?;
+        let tag = match &self.after_connect {
+            None => DB::introduce(&mut connection).await?,
+            Some(after_connect) if DB::INTRODUCES_FIRST => {
+                let mut tag = DB::introduce(&mut connection).await?;
+                after_connect.run(&mut connection).await?;
+                DB::learn(&mut connection, &mut tag).await?;
+                tag
+            }
+            Some(after_connect) => {
+                after_connect.run(&mut connection).await?;
+                DB::introduce(&mut connection).await?
+            }
+        };
         if DB::strings_escape(&tag) {
             strings_may_escape();
         }

@@ -82,9 +82,8 @@ async fn scrub<DB: Driver, L: Carrier<DB>>(carrier: &mut L, until: Instant) -> b
             Scrubbed::InDoubt => Ok(false),
             Scrubbed::Reset => {
                 if carrier.prepare().await? {
-                    // What was done may have changed what we know, as it may have when the connection was new.
                     let wire = carrier.wire();
-                    wire.tag = DB::introduce(&mut wire.connection).await?;
+                    DB::learn(&mut wire.connection, &mut wire.tag).await?;
                 }
                 Ok::<_, sqlx::Error>(true)
             }

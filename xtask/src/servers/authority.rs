@@ -15,7 +15,7 @@ pub struct Authority {
     openssl: PathBuf,
 }
 
-/// What a server proves with who it is, and the secret behind that.
+/// What a server proves with who it is, or a client, and the secret behind that.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(super) certificate: String,
@@ -89,6 +89,19 @@ impl Authority {
             certificate: fs::read_to_string(file("server.crt"))?,
             key: fs::read_to_string(file("server.key"))?,
         })
+    }
+
+    /// Files of an identity for a client: its certificate, and the secret behind that. They go with the authority.
+    ///
+    /// # Errors
+    ///
+    /// As [`certify`](Self::certify).
+    pub fn client(&self) -> io::Result<[PathBuf; 2]> {
+        let Identity { certificate, key } = self.certify("DNS:client")?;
+        let files = ["client.crt", "client.key"].map(|name| self.folder.path().join(name));
+        fs::write(&files[0], certificate)?;
+        fs::write(&files[1], key)?;
+        Ok(files)
     }
 
     fn openssl(&self, arguments: &str) -> io::Result<()> {

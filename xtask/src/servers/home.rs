@@ -18,6 +18,7 @@ const LONGEST: usize = 85;
 
 const CERTIFICATE: &str = "server.crt";
 const KEY: &str = "server.key";
+const CLIENTS: &str = "clients.crt";
 
 /// The folder, and the account that owns it.
 #[derive(Debug)]
@@ -97,6 +98,16 @@ impl Home {
     /// Where the certificate is that was kept, and its key.
     pub(super) fn identity(&self) -> [PathBuf; 2] {
         [CERTIFICATE, KEY].map(|name| self.path.join(name))
+    }
+
+    /// Who may certify clients.
+    pub(super) fn trust(&self, certificate: &str) -> io::Result<()> {
+        self.write(CLIENTS, certificate)
+    }
+
+    /// Where that is written.
+    pub(super) fn trusted(&self) -> PathBuf {
+        self.path.join(CLIENTS)
     }
 
     fn give(&self, path: &Path) -> io::Result<()> {

@@ -86,6 +86,9 @@ impl Kind for MariaDbKind {
             let [certificate, key] = home.identity();
             arguments.extend([option("ssl-cert", certificate), option("ssl-key", key)]);
         }
+        if options.clients.is_some() {
+            arguments.push(option("ssl-ca", home.trusted()));
+        }
         arguments.extend(
             options
                 .settings

@@ -66,7 +66,13 @@ impl Kind for PostgresKind {
             // The first line that fits decides.
             match options.identity {
                 Some(_) => {
-                    format!("hostssl {STEADFAST} scram-sha-256\nhost {STEADFAST} reject\n{rest}")
+                    let certified = options
+                        .clients
+                        .as_ref()
+                        .map_or("", |_| " clientcert=verify-ca");
+                    format!(
+                        "hostssl {STEADFAST} scram-sha-256{certified}\nhost {STEADFAST} reject\n{rest}"
+                    )
                 }
                 None => format!("host {STEADFAST} scram-sha-256\n{rest}"),
             },
@@ -107,6 +113,13 @@ impl Kind for PostgresKind {
             ] {
                 arguments.extend(["-c".into(), setting.into()]);
             }
+        }
+        if options.clients.is_some() {
+            let clients = home.trusted();
+            arguments.extend([
+                "-c".into(),
+                format!("ssl_ca_file={}", clients.display()).into(),
+            ]);
         }
         arguments.extend(options.arguments("-c", "fsync=off"));
         (self.0.path("postgres"), arguments)

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Debug;
+use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::authority::Identity;
+use super::authority::{Authority, Identity};
 use super::home::{Home, tail};
 use super::port;
 use super::process::{children, crash, freeze, signal, thaw, wait};
@@ -63,6 +64,8 @@ pub struct Options {
     pub(super) fsync: bool,
     pub(super) settings: Vec<(String, String)>,
     pub(super) identity: Option<Identity>,
+    /// The certificate of whoever has certified its clients.
+    pub(super) clients: Option<PathBuf>,
 }
 
 /// Settings of a server that is yet to be started; from [`Server::builder`].
@@ -93,6 +96,13 @@ impl<K: Kind> Builder<K> {
         self
     }
 
+    /// With [`tls`](Self::tls): trusts the clients that this authority has certified. PostgreSQL lets `steadfast` in with
+    /// such a certificate alone then; on MariaDB that is an option of the user.
+    pub fn clients_of(mut self, authority: &Authority) -> Self {
+        self.options.clients = Some(authority.certificate());
+        self
+    }
+
     /// Finds or installs the programs, makes the data folder and starts the server; answers when it takes connections.
     ///
     /// # Errors
@@ -111,6 +121,9 @@ impl<K: Kind> Builder<K> {
         };
         if let Some(identity) = &server.options.identity {
             server.home.keep(identity)?;
+        }
+        if let Some(clients) = &server.options.clients {
+            server.home.trust(&fs::read_to_string(clients)?)?;
         }
         server.kind.initialise(&server.home, &server.options)?;
         for _ in 0..20 {
@@ -163,6 +176,7 @@ impl<K: Kind> Server<K> {
                 fsync: true,
                 settings: Vec::new(),
                 identity: None,
+                clients: None,
             },
             kind: PhantomData,
         }
@@ -349,7 +363,7 @@ impl<K: Kind> Server<K> {
 
     /// `false`: the port was taken.
     fn launch(&self, running: &mut Option<Child>) -> io::Result<bool> {
-        let logged = std::fs::metadata(self.home.log()).map_or(0, |metadata| metadata.len());
+        let logged = fs::metadata(self.home.log()).map_or(0, |metadata| metadata.len());
         let mut child = {
             let (program, arguments) = self.kind.command(&self.home, &self.options, self.port);
             self.home.start(&program, &arguments)?

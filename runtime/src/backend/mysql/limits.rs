@@ -35,6 +35,26 @@ impl Limits {
         }
     }
 
+    /// Asks for both in one row, however few rows the session may be shown.
+    pub(super) fn question(&self) -> String {
+        let statement = self.statement_variable();
+        format!("SELECT CAST(@@{statement} AS CHAR), CAST(@@innodb_lock_wait_timeout AS CHAR)")
+    }
+
+    /// Takes in the answer.
+    pub(super) fn stand(&mut self, statement: &str, lock: &str) {
+        self.learn(self.statement_variable(), statement);
+        self.learn("innodb_lock_wait_timeout", lock);
+    }
+
+    fn statement_variable(&self) -> &'static str {
+        if self.is_mariadb {
+            "max_statement_time"
+        } else {
+            "max_execution_time"
+        }
+    }
+
     /// What goes ahead of BEGIN to have the limits that it asks for.
     pub(super) fn set(&mut self, begin: &Begin, sql: &mut String) {
         if begin.limits_statements_anew() {

@@ -1,8 +1,9 @@
-//! What a new connection is asked: who serves it, and what stands on it.
+//! What a new connection is asked: who serves it, and what stands on it; and behind what the user has set, the latter
+//! again.
 
 use std::sync::OnceLock;
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Executor as _, Row as _};
 
 use super::PgTag;
@@ -29,7 +30,7 @@ const STANDS: &str = "SELECT \
 /// (`ALTER ROLE … SET role`).
 fn who() -> String {
     format!(
-        "BEGIN; SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; \
+        "BEGIN; SET LOCAL ROLE NONE; \
          SELECT pid, {STARTED} FROM pg_stat_get_activity(pg_backend_pid()); ROLLBACK"
     )
 }
@@ -49,24 +50,47 @@ pub(super) async fn introduce(connection: &mut PgConnection) -> Result<PgTag, sq
     let rows = if let Some(rows) = watched {
         rows
     } else {
-        let batch = format!("{who}; {STANDS}");
+        // The transaction in which it asked may have failed.
+        let batch = format!("ROLLBACK; {who}; {STANDS}");
         connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?
     };
     let [who, stands] = &*rows else {
         return Err(out_of_step());
     };
-    let millis = |setting: i64| Setting::new(setting.try_into().unwrap_or(0));
-    Ok(PgTag {
+    let mut tag = PgTag {
         pid: who.try_get(0)?,
         started: who.try_get(1)?,
         watches_client,
-        statement_timeout: millis(stands.try_get(0)?),
+        statement_timeout: Setting::new(0),
         transaction_limit: 0,
-        lock_timeout: millis(stands.try_get(1)?),
-        strings_escape: stands.try_get(2)?,
+        lock_timeout: Setting::new(0),
+        strings_escape: false,
         unwatched: Unwatched::Nothing,
         suspicion: None,
         meddled: OnceLock::new(),
-        schema: stands.try_get::<Option<String>, _>(3)?.map(Into::into),
-    })
+        schema: None,
+    };
+    tag.stand(stands)?;
+    Ok(tag)
+}
+
+pub(super) async fn learn(
+    connection: &mut PgConnection,
+    tag: &mut PgTag,
+) -> Result<(), sqlx::Error> {
+    // Somebody may have ended that, with `RESET ALL`.
+    let batch = format!("{}; {STANDS}", tag.watch().unwrap_or_default());
+    let stands = connection.fetch_one(sqlx::AssertSqlSafe(batch)).await?;
+    tag.stand(&stands)
+}
+
+impl PgTag {
+    fn stand(&mut self, stands: &PgRow) -> Result<(), sqlx::Error> {
+        let millis = |setting: i64| Setting::new(setting.try_into().unwrap_or(0));
+        self.statement_timeout = millis(stands.try_get(0)?);
+        self.lock_timeout = millis(stands.try_get(1)?);
+        self.strings_escape = stands.try_get(2)?;
+        self.schema = stands.try_get::<Option<String>, _>(3)?.map(Into::into);
+        Ok(())
+    }
 }

@@ -1,0 +1,267 @@
+//! What the user has run on each new connection, and what stands behind it.
+
+each_database! {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use futures_util::future::join_all;
+    use steadfast::{Category, Error, Phase, with_session};
+    use tokio::sync::Barrier;
+
+    #[with_session]
+    async fn touch(session: &mut Session) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(WHICH).fetch_one(&mut *session).await?)
+    }
+
+    /// Holds a connection until as many do as the barrier wants.
+    #[with_session(read_only)]
+    async fn meet(session: &mut Session, others: &Barrier) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&mut *session).await?;
+        others.wait().await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn after_connect_runs_once_on_each_connection() {
+        let place = Place::new().await;
+        let calls = Arc::new(AtomicU64::new(0));
+        let pool = place.builder(3).after_connect({
+            let calls = calls.clone();
+            move |connection| {
+                let calls = calls.clone();
+                Box::pin(async move {
+                    calls.fetch_add(1, SeqCst);
+                    sqlx::query("SELECT 1").execute(connection).await?;
+                    Ok(())
+                })
+            }
+        }).connect().await.unwrap();
+        let barrier = Barrier::new(3);
+        for result in join_all((0..3).map(|_| meet(&pool, &barrier))).await {
+            result.unwrap();
+        }
+        touch(&pool).await.unwrap();
+        assert_eq!((calls.load(SeqCst), pool.stats().opened), (3, 3));
+
+        let error = place.builder(1).after_connect(|connection| Box::pin(async move {
+            sqlx::query("SELECT * FROM nowhere").execute(connection).await?;
+            Ok(())
+        })).connect().await.unwrap_err();
+        assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire));
+        assert!(error.to_string().contains("nowhere"), "{error}");
+    }
+
+    /// It would take in what the next users are told to be committed.
+    #[tokio::test]
+    async fn a_transaction_that_after_connect_leaves_open_fails_the_connection() {
+        let place = Place::new().await;
+        let raw = place.builder(1).after_connect(|connection| Box::pin(async move {
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(connection).await?;
+            Ok(())
+        }));
+        let forgotten = place.builder(1).after_connect(|connection| Box::pin(async move {
+            let mut transaction = sqlx::Connection::begin(connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(&mut *transaction).await?;
+            std::mem::forget(transaction);
+            Ok(())
+        }));
+        let failed = place.builder(1).after_connect(|connection| Box::pin(async move {
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+            let _ = sqlx::raw_sql("SELECT * FROM nowhere").execute(connection).await;
+            Ok(())
+        }));
+        for builder in [raw, forgotten, failed] {
+            let error = builder.connect().await.unwrap_err();
+            assert_eq!((error.category(), error.phase()), (Category::Programming, Phase::Acquire), "{error}");
+            assert!(error.to_string().contains("`after_connect` has left a transaction open"), "{error}");
+        }
+        assert_eq!(place.cents(1).await, 1000);
+        assert_eq!(place.open_transactions().await, 0);
+        // One that is dropped is rolled back, and one that is committed stays.
+        let pool = place.builder(1).after_connect(|connection| Box::pin(async move {
+            let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 0 WHERE id = 1").execute(&mut *transaction).await?;
+            drop(transaction);
+            let mut transaction = sqlx::Connection::begin(connection).await?;
+            sqlx::raw_sql("UPDATE accounts SET cents = 7 WHERE id = 2").execute(&mut *transaction).await?;
+            transaction.commit().await
+        })).connect().await.unwrap();
+        touch(&pool).await.unwrap();
+        assert_eq!((place.cents(1).await, place.cents(2).await), (1000, 7));
+    }
+}
+
+mod of_postgres {
+    use std::time::Duration;
+
+    use sqlx::{AssertSqlSafe, Executor as _};
+    use steadfast::{Category, PgSessionPool, Phase};
+
+    use crate::support::postgres::{Place, SLOW};
+    use crate::support::{eventually, private};
+
+    /// The pool has given it up, and its server sees that nobody is there.
+    #[tokio::test]
+    async fn one_that_takes_too_long_does_not_go_on_at_the_server() {
+        let place = Place::new().await;
+        let pool = place
+            .builder(1)
+            .acquire_timeout(Duration::from_millis(300))
+            .after_connect(|connection| {
+                Box::pin(async move { connection.execute(SLOW).await.map(drop) })
+            })
+            .connect_lazy()
+            .unwrap();
+        let call = pool.execute("SELECT 1");
+        let (error, ()) = tokio::join!(call, place.slow_is_running());
+        error.unwrap_err();
+        eventually("the server ends it", || async { !place.runs_slow().await }).await;
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_connection_from_introducing_itself_is_told() {
+        let server = private::start::<sqlx::Postgres>().await;
+        let (url, user) = (server.url(), server.user_url());
+        let (admin, _) = url.rsplit_once('/').unwrap();
+        let (_, database) = user.rsplit_once('/').unwrap();
+        let plain = sqlx::PgPool::connect(&format!("{admin}/{database}"))
+            .await
+            .unwrap();
+        let revoke = "REVOKE EXECUTE ON FUNCTION pg_stat_get_activity(int) FROM PUBLIC";
+        plain.execute(revoke).await.unwrap();
+        let error = PgSessionPool::connect(&server.user_url())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.category(), error.phase()),
+            (Category::Access, Phase::Acquire),
+            "{error}"
+        );
+        assert!(error.to_string().contains("permission denied"), "{error}");
+    }
+
+    /// The one whom it takes, and the role whose work that one does.
+    #[tokio::test]
+    async fn another_user_and_his_role_stand() {
+        let place = Place::new().await;
+        let (other, role) = (
+            format!("{}_other", place.name),
+            format!("{}_role", place.name),
+        );
+        let made = format!("CREATE ROLE {other}; CREATE ROLE {role}; GRANT {role} TO {other}");
+        place.plain.execute(AssertSqlSafe(made)).await.unwrap();
+        let taken = format!("SET SESSION AUTHORIZATION {other}; SET ROLE {role}");
+        let pool = place
+            .builder(1)
+            .after_connect(move |connection| {
+                let taken = sqlx::raw_sql(AssertSqlSafe(taken.clone()));
+                Box::pin(async move { connection.execute(taken).await.map(drop) })
+            })
+            .connect()
+            .await
+            .unwrap();
+        let who = "SELECT session_user::text, current_user::text";
+        for _ in 0..2 {
+            let seen: (String, String) = sqlx::query_as(who).fetch_one(&pool).await.unwrap();
+            assert_eq!(seen, (other.clone(), role.clone()));
+            // Behind somebody who has had it to himself too.
+            let mut lease = pool.acquire().await.unwrap();
+            lease.execute("RESET ROLE").await.unwrap();
+            pool.release(lease).await.unwrap();
+        }
+        pool.close().await;
+        let gone = format!("DROP ROLE {role}; DROP ROLE {other}");
+        place.plain.execute(AssertSqlSafe(gone)).await.unwrap();
+    }
+}
+
+mod of_mysql {
+    use sqlx::{AssertSqlSafe, Executor as _};
+    use steadfast::{Category, Error, with_session};
+
+    use crate::support::mysql::{Place, SLOW, Session};
+    use crate::support::{drop_when, private, quiet};
+
+    /// With `autocommit` off a statement that only reads begins a transaction.
+    #[tokio::test]
+    async fn it_may_meet_a_server_with_autocommit_off() {
+        let server = private::start_with::<sqlx::MySql>(&[("autocommit", "0")]).await;
+        let place = Place::on(&server.url()).await;
+        place.plain.close().await;
+        let pool = place
+            .builder(1)
+            .after_connect(|connection| {
+                Box::pin(async move {
+                    connection.fetch_all("SELECT * FROM accounts").await?;
+                    Ok(())
+                })
+            })
+            .connect()
+            .await
+            .unwrap();
+        let update = "UPDATE accounts SET cents = 7 WHERE id = 1";
+        pool.execute(update).await.unwrap();
+        let cents: i64 = sqlx::query_scalar("SELECT cents FROM accounts WHERE id = 1")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(cents, 7);
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_open_with_autocommit_off_is_not_committed() {
+        let place = Place::new().await;
+        let builder = place.builder(1).after_connect(|connection| {
+            Box::pin(async move {
+                connection.execute("SET autocommit = 0").await?;
+                connection
+                    .execute("UPDATE accounts SET cents = 7 WHERE id = 1")
+                    .await?;
+                Ok(())
+            })
+        });
+        let error = builder.connect().await.unwrap_err();
+        assert_eq!(error.category(), Category::Programming, "{error}");
+        assert!(
+            error.to_string().contains("has left a transaction open"),
+            "{error}"
+        );
+        assert_eq!(
+            (place.cents(1).await, place.open_transactions().await),
+            (1000, 0)
+        );
+    }
+
+    #[with_session]
+    async fn waits(session: &mut Session) -> Result<(), Error> {
+        session.execute(SLOW).await?;
+        Ok(())
+    }
+
+    /// Whatever it has made of what a server is known by.
+    #[tokio::test]
+    async fn a_dropped_statement_is_cancelled_behind_it() {
+        let place = Place::new().await;
+        for setting in [
+            "timestamp = 1000000000",
+            "sql_select_limit = 1",
+            "pseudo_thread_id = 1",
+        ] {
+            let set = format!("SET {setting}");
+            let pool = place
+                .builder(1)
+                .after_connect(move |connection| {
+                    let set = sqlx::raw_sql(AssertSqlSafe(set.clone()));
+                    Box::pin(async move { connection.execute(set).await.map(drop) })
+                })
+                .connect()
+                .await
+                .unwrap();
+            drop_when(place.slow_is_running(), waits(&pool)).await;
+            quiet(&pool).await;
+            assert!(!place.runs_slow().await, "{setting}");
+            pool.execute("DO 1").await.unwrap();
+            assert_eq!(pool.stats().opened, 1, "{setting}");
+        }
+    }
+}

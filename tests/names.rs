@@ -1,4 +1,5 @@
-//! Names from outside, as bad as they come: nothing of them is ever read as SQL.
+//! Names from outside, as bad as they come: nothing of them is ever read as SQL. There are no others: savepoints and
+//! the ledger's tokens are named by us, an isolation level is an enum, and a pool has no name.
 
 each_database! {
     use fastrand::Rng;
@@ -58,6 +59,26 @@ each_database! {
         assert_harmless(&pool, &place, NAMES.iter().copied()).await;
         let long = ["'".repeat(1 << 20), "\\".repeat((1 << 20) + 1), "ü'".repeat(1 << 19)];
         assert_harmless(&pool, &place, long.map(|name| &*name.leak())).await;
+    }
+
+    /// Whatever a backslash and a quote mean there.
+    #[tokio::test]
+    async fn of_operations_under_other_settings_of_strings() {
+        let settings: &[&str] = match NAME {
+            "postgres" => &["standard_conforming_strings = off", "backslash_quote = off", "quote_all_identifiers = on"],
+            "mysql" => &["sql_mode = 'NO_BACKSLASH_ESCAPES'", "sql_mode = 'ANSI_QUOTES'", "NAMES gbk"],
+            _ => &[],
+        };
+        let place = Place::new().await;
+        for setting in settings {
+            let pool = place.builder(1).after_connect(move |connection| Box::pin(async move {
+                let set = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET {setting}")));
+                sqlx::Executor::execute(connection, set).await.map(drop)
+            }));
+            let pool = pool.connect().await.unwrap();
+            pool.install().await.unwrap();
+            assert_harmless(&pool, &place, NAMES.iter().copied()).await;
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,9 @@
 //! every error on its standard output, every log and span at `TRACE` (sqlx's own too) and every panic on its standard
 //! error. A process of its own, because those are what a whole process has one of, as its environment is.
 //!
+//! SQLite has no password: whoever keys an encrypted file does so by a statement of his own. Over TLS the same texts are
+//! made, of the same parts.
+//!
 //! Beside it, `passwords` has URLs that are wrong in many ways, and row 15 of `beside_sqlx` what plain sqlx shows.
 
 use std::error::Error as _;

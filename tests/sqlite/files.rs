@@ -1,7 +1,10 @@
 //! What is said when something is wrong with the file: what it is, and what to do. There is no server behind it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 
+use sqlx::sqlite::SqliteConnectOptions;
 use steadfast::{Category, Outcome};
 
 use super::*;
@@ -53,6 +56,34 @@ async fn that_it_cannot_be_opened_and_why() {
         says(&error, "14", Category::Resource, &words);
         assert_eq!(error.outcome(), Outcome::NotSent);
     }
+}
+
+/// What it is called shows in no text of ours, and nothing is made.
+#[tokio::test]
+async fn that_its_name_is_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = OsStr::from_bytes(b"caf\xe9'; DROP TABLE notes; --.db");
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join(name))
+        .create_if_missing(true);
+    let began = std::time::Instant::now();
+    let error = Pool::builder()
+        .primary_with(options)
+        .connect()
+        .await
+        .unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("must be valid UTF-8"), "{said}");
+    assert_eq!(
+        (error.outcome(), error.is_retryable()),
+        (Outcome::NotSent, false),
+        "{said}"
+    );
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(5),
+        "it is told at once"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -99,7 +99,13 @@ impl Driver for Sqlite {
     }
 
     fn connect(options: &Options<Self>) -> BoxFuture<'_, Connected<Self>> {
-        Box::pin(async move { options.clone().busy_timeout(BUSY_TIMEOUT).connect().await })
+        Box::pin(async move {
+            if options.get_filename().to_str().is_none() {
+                let refused = "the name of the file must be valid UTF-8: rename it or its folder";
+                return Err(sqlx::Error::Configuration(refused.into()));
+            }
+            options.clone().busy_timeout(BUSY_TIMEOUT).connect().await
+        })
     }
 
     fn introduce(

@@ -91,32 +91,33 @@ each_database! {
     }
 }
 
-mod of_postgres {
-    use std::time::Duration;
+mod of_servers {
+    each_server! {
+        use std::time::Duration;
+        use sqlx::Executor as _;
 
+        /// The pool has given it up, and has its server end it.
+        #[tokio::test]
+        async fn one_that_takes_too_long_does_not_go_on_at_the_server() {
+            let place = Place::new().await;
+            let builder = place.builder(1).acquire_timeout(Duration::from_millis(500));
+            let pool = builder
+                .after_connect(|connection| Box::pin(async move { connection.execute(SLOW).await.map(drop) }))
+                .connect_lazy()
+                .unwrap();
+            let (answer, ()) = tokio::join!(pool.execute("SELECT 1"), place.slow_is_running());
+            answer.unwrap_err();
+            eventually("the server has ended it", || async { !place.runs_slow().await }).await;
+        }
+    }
+}
+
+mod of_postgres {
     use sqlx::{AssertSqlSafe, Executor as _};
     use steadfast::{Category, PgSessionPool, Phase};
 
-    use crate::support::postgres::{Place, SLOW};
-    use crate::support::{eventually, private};
-
-    /// The pool has given it up, and its server sees that nobody is there.
-    #[tokio::test]
-    async fn one_that_takes_too_long_does_not_go_on_at_the_server() {
-        let place = Place::new().await;
-        let pool = place
-            .builder(1)
-            .acquire_timeout(Duration::from_millis(300))
-            .after_connect(|connection| {
-                Box::pin(async move { connection.execute(SLOW).await.map(drop) })
-            })
-            .connect_lazy()
-            .unwrap();
-        let call = pool.execute("SELECT 1");
-        let (error, ()) = tokio::join!(call, place.slow_is_running());
-        error.unwrap_err();
-        eventually("the server ends it", || async { !place.runs_slow().await }).await;
-    }
+    use crate::support::postgres::Place;
+    use crate::support::private;
 
     #[tokio::test]
     async fn what_keeps_a_connection_from_introducing_itself_is_told() {
@@ -176,6 +177,8 @@ mod of_postgres {
 }
 
 mod of_mysql {
+    use std::time::Duration;
+
     use sqlx::{AssertSqlSafe, Executor as _};
     use steadfast::{Category, Error, with_session};
 
@@ -262,6 +265,50 @@ mod of_mysql {
             assert!(!place.runs_slow().await, "{setting}");
             pool.execute("DO 1").await.unwrap();
             assert_eq!(pool.stats().opened, 1, "{setting}");
+        }
+    }
+
+    /// Text of theirs is not asked for in it.
+    #[tokio::test]
+    async fn limits_stand_whatever_character_set_it_takes() {
+        let place = Place::new().await;
+        for set in [
+            "character_set_results = NULL, collation_connection = ucs2_bin",
+            "NAMES binary",
+        ] {
+            let set =
+                format!("SET {set}; SET innodb_lock_wait_timeout = 7, max_statement_time = 9");
+            let pool = place
+                .builder(1)
+                .after_connect(move |connection| {
+                    let set = sqlx::raw_sql(AssertSqlSafe(set.clone()));
+                    Box::pin(async move { connection.execute(set).await.map(drop) })
+                })
+                .connect()
+                .await
+                .unwrap();
+            let limits = "SELECT @@innodb_lock_wait_timeout, CAST(@@max_statement_time AS DOUBLE)";
+            for limit in [1, 2] {
+                let limit = Duration::from_secs(limit);
+                let operation = pool.operation("after_connect::limits").lock_timeout(limit);
+                let limited =
+                    operation
+                        .statement_timeout(limit)
+                        .run(async |session: &mut Session| {
+                            Ok::<(u64, f64), Error>(
+                                sqlx::query_as(limits).fetch_one(&mut *session).await?,
+                            )
+                        });
+                let seconds = limit.as_secs();
+                assert_eq!(limited.await.unwrap(), (seconds, seconds as f64));
+            }
+            let stands: (u64, f64) = pool
+                .session("after_connect::stands", async |session: &mut Session| {
+                    Ok::<_, Error>(sqlx::query_as(limits).fetch_one(&mut *session).await?)
+                })
+                .await
+                .unwrap();
+            assert_eq!(stands, (7, 9.0));
         }
     }
 }

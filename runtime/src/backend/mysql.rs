@@ -144,10 +144,17 @@ impl Driver for MySql {
         tag: &'c mut MySqlTag,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            let question = format!("{OWN_SETTINGS}; {}, DATABASE()", tag.limits.question());
+            let [statement, lock] = tag
+                .limits
+                .variables()
+                .map(|variable| plain(&format!("@@{variable}")));
+            let schema = plain("DATABASE()");
+            let question = format!("{OWN_SETTINGS}; SELECT {statement}, {lock}, {schema}");
             let stands = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
-            tag.limits.stand(stands.try_get(0)?, stands.try_get(1)?);
-            tag.schema = quoted(stands.try_get(2)?);
+            tag.limits
+                .stand(&text(stands.try_get(0)?)?, &text(stands.try_get(1)?)?)?;
+            let schema: Option<Vec<u8>> = stands.try_get(2)?;
+            tag.schema = quoted(schema.map(text).transpose()?);
             Ok(())
         })
     }
@@ -386,6 +393,15 @@ async fn resync(connection: &mut MySqlConnection, ahead: &str) -> Result<(), sql
         return Ok(());
     }
     Err(out_of_step())
+}
+
+/// As bytes of UTF-8, which no character set of the session's changes on their way.
+fn plain(value: &str) -> String {
+    format!("CAST(CONVERT({value} USING utf8mb4) AS BINARY)")
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, sqlx::Error> {
+    String::from_utf8(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn quoted(schema: Option<String>) -> Option<Arc<str>> {

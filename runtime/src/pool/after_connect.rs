@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{Connection as _, SqlSafeStr as _};
 
 use crate::backend::{BoxFuture, Driver};
+use crate::shield::{ControlLine, terminate};
 
 type Prepare<DB> = dyn for<'c> Fn(&'c mut <DB as sqlx::Database>::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>>
     + Send
@@ -44,6 +45,28 @@ impl<DB: Driver> AfterConnect<DB> {
             _ => Err(sqlx::Error::Configuration(
                 "`after_connect` has left a transaction open; commit it there".into(),
             )),
+        }
+    }
+}
+
+/// A connection on which it runs. Where that is given up on, the server ends the connection: it would go on for nobody.
+pub(super) struct Unattended<DB: Driver>(Option<(Arc<ControlLine<DB>>, DB::Tag)>);
+
+impl<DB: Driver> Unattended<DB> {
+    pub(super) fn watch(line: &Arc<ControlLine<DB>>, tag: &DB::Tag) -> Self {
+        Self(Some((Arc::clone(line), tag.clone())))
+    }
+
+    /// It has ended, well or not.
+    pub(super) fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<DB: Driver> Drop for Unattended<DB> {
+    fn drop(&mut self) {
+        if let Some((line, tag)) = self.0.take() {
+            terminate::<DB>(line, tag);
         }
     }
 }

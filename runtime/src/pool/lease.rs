@@ -49,7 +49,7 @@ use crate::operation::Operation;
 ///
 /// # Cost
 /// Taking it: nothing on PostgreSQL, one round trip on MySQL and MariaDB. Giving it back: three on PostgreSQL, one more
-/// where sqlx has prepared statements (and with `after_connect` one more, and its own), five on MariaDB; SQLite some
+/// where sqlx has prepared statements (and with `after_connect` two more, and its own), five on MariaDB; SQLite some
 /// tens of microseconds.
 ///
 /// # Cancellation

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
-use super::after_connect::AfterConnect;
+use super::after_connect::{AfterConnect, Unattended};
 use super::home::Home;
 use super::seats::Seat;
 use super::settings::{FAREWELL, PING_TIMEOUT, Settings, jittered};
@@ -90,7 +90,10 @@ impl<DB: Backend> Manager for Connector<DB> {
             None => DB::introduce(&mut connection).await?,
             Some(after_connect) if DB::INTRODUCES_FIRST => {
                 let mut tag = DB::introduce(&mut connection).await?;
-                after_connect.run(&mut connection).await?;
+                let unattended = Unattended::watch(&self.line, &tag);
+                let ran = after_connect.run(&mut connection).await;
+                unattended.end();
+                ran?;
                 DB::learn(&mut connection, &mut tag).await?;
                 tag
             }

@@ -29,6 +29,7 @@ pub(crate) use line::ControlLine;
 pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
 pub(crate) use parts::{spare, writes};
+pub(crate) use reaper::terminate;
 pub(crate) use refuse::{refuse, refuse_text, strings_may_escape};
 #[cfg(feature = "migrate")]
 pub(crate) use scanner::scan;

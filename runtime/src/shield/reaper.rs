@@ -14,11 +14,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::alarm::{timeout, timeout_at};
 use super::life::Leftover;
 use super::line::ControlLine;
+use super::refuse::strings_may_escape;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Driver, Scrubbed};
 use crate::plant::{Plant, planted};
@@ -67,9 +69,15 @@ pub(super) fn close<DB: Driver, L: Carrier<DB>>(mut carrier: L) {
     let line = Arc::clone(&wire.line);
     let target = wire.tag.clone();
     drop(carrier);
-    if let Some(sql) = DB::terminate(&target) {
-        // Nobody waits for it: the slot is free.
-        tokio::spawn(async move { line.send(&target, &sql, TERMINATE).await });
+    terminate::<DB>(line, target);
+}
+
+/// Has the server end a connection that is closed at our end. Nobody waits for it.
+pub(crate) fn terminate<DB: Driver>(line: Arc<ControlLine<DB>>, target: DB::Tag) {
+    if let Some(sql) = DB::terminate(&target)
+        && let Ok(runtime) = Handle::try_current()
+    {
+        runtime.spawn(async move { line.send(&target, &sql, TERMINATE).await });
     }
 }
 
@@ -84,6 +92,9 @@ async fn scrub<DB: Driver, L: Carrier<DB>>(carrier: &mut L, until: Instant) -> b
                 if carrier.prepare().await? {
                     let wire = carrier.wire();
                     DB::learn(&mut wire.connection, &mut wire.tag).await?;
+                    if DB::strings_escape(&wire.tag) {
+                        strings_may_escape();
+                    }
                 }
                 Ok::<_, sqlx::Error>(true)
             }

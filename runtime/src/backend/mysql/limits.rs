@@ -35,24 +35,26 @@ impl Limits {
         }
     }
 
-    /// Asks for both in one row, however few rows the session may be shown.
-    pub(super) fn question(&self) -> String {
-        let statement = self.statement_variable();
-        format!("SELECT CAST(@@{statement} AS CHAR), CAST(@@innodb_lock_wait_timeout AS CHAR)")
-    }
-
-    /// Takes in the answer.
-    pub(super) fn stand(&mut self, statement: &str, lock: &str) {
-        self.learn(self.statement_variable(), statement);
-        self.learn("innodb_lock_wait_timeout", lock);
-    }
-
-    fn statement_variable(&self) -> &'static str {
-        if self.is_mariadb {
+    /// Both by their names.
+    pub(super) fn variables(&self) -> [&'static str; 2] {
+        let statement = if self.is_mariadb {
             "max_statement_time"
         } else {
             "max_execution_time"
+        };
+        [statement, "innodb_lock_wait_timeout"]
+    }
+
+    /// Takes in their values.
+    pub(super) fn stand(&mut self, statement: &str, lock: &str) -> Result<(), sqlx::Error> {
+        for (variable, value) in self.variables().into_iter().zip([statement, lock]) {
+            if value.parse::<f64>().is_err() {
+                let what = format!("`{variable}` is `{value}`, and not a number");
+                return Err(sqlx::Error::Protocol(what));
+            }
+            self.learn(variable, value);
         }
+        Ok(())
     }
 
     /// What goes ahead of BEGIN to have the limits that it asks for.

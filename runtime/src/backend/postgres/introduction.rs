@@ -37,21 +37,21 @@ fn who() -> String {
 
 pub(super) async fn introduce(connection: &mut PgConnection) -> Result<PgTag, sqlx::Error> {
     let who = who();
-    let watched = if connection
+    let (mut rows, mut undo) = (None, "");
+    if connection
         .server_version_num()
         .is_none_or(|version| version >= 140_000)
     {
         let batch = format!("{who}; {WATCH}; {STANDS}");
-        connection.fetch_all(sqlx::AssertSqlSafe(batch)).await.ok()
-    } else {
-        None
-    };
-    let watches_client = watched.is_some();
-    let rows = if let Some(rows) = watched {
+        rows = connection.fetch_all(sqlx::AssertSqlSafe(batch)).await.ok();
+        // The transaction in which it asked may have failed.
+        undo = "ROLLBACK; ";
+    }
+    let watches_client = rows.is_some();
+    let rows = if let Some(rows) = rows {
         rows
     } else {
-        // The transaction in which it asked may have failed.
-        let batch = format!("ROLLBACK; {who}; {STANDS}");
+        let batch = format!("{undo}{who}; {STANDS}");
         connection.fetch_all(sqlx::AssertSqlSafe(batch)).await?
     };
     let [who, stands] = &*rows else {

@@ -96,6 +96,25 @@ mod of_servers {
         use std::time::Duration;
         use sqlx::Executor as _;
 
+        /// By the hook itself, which calls that an error.
+        #[tokio::test]
+        async fn a_statement_that_it_gives_up_does_not_go_on_at_the_server() {
+            let place = Place::new().await;
+            let pool = place
+                .builder(1)
+                .after_connect(|connection| Box::pin(async move {
+                    let slow = connection.execute(SLOW);
+                    let ended = tokio::time::timeout(Duration::from_millis(300), slow).await;
+                    ended.map_err(|_| sqlx::Error::PoolTimedOut)?.map(drop)
+                }))
+                .acquire_timeout(Duration::from_millis(500))
+                .connect_lazy()
+                .unwrap();
+            let (answer, ()) = tokio::join!(pool.execute("SELECT 1"), place.slow_is_running());
+            answer.unwrap_err();
+            eventually("the server has ended it", || async { !place.runs_slow().await }).await;
+        }
+
         /// The pool has given it up, and has its server end it.
         #[tokio::test]
         async fn one_that_takes_too_long_does_not_go_on_at_the_server() {

@@ -147,14 +147,16 @@ impl Driver for MySql {
             let [statement, lock] = tag
                 .limits
                 .variables()
-                .map(|variable| plain(&format!("@@{variable}")));
+                .map(|variable| plain(&variable_value(variable)));
             let schema = plain("DATABASE()");
             let question = format!("{OWN_SETTINGS}; SELECT {statement}, {lock}, {schema}");
             let stands = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
-            tag.limits
-                .stand(&text(stands.try_get(0)?)?, &text(stands.try_get(1)?)?)?;
-            let schema: Option<Vec<u8>> = stands.try_get(2)?;
-            tag.schema = quoted(schema.map(text).transpose()?);
+            let value = |column: usize| {
+                let bytes: Option<Vec<u8>> = stands.try_get(column)?;
+                bytes.map(text).transpose()
+            };
+            tag.limits.stand([value(0)?, value(1)?])?;
+            tag.schema = quoted(value(2)?);
             Ok(())
         })
     }
@@ -393,6 +395,15 @@ async fn resync(connection: &mut MySqlConnection, ahead: &str) -> Result<(), sql
         return Ok(());
     }
     Err(out_of_step())
+}
+
+/// Of the session; `NULL` where the server has no such variable.
+fn variable_value(variable: &str) -> String {
+    format!(
+        "(SELECT variable_value FROM \
+         /*M!100000 information_schema*//*!50700 performance_schema*/.session_variables \
+         WHERE variable_name = '{variable}')"
+    )
 }
 
 /// As bytes of UTF-8, which no character set of the session's changes on their way.

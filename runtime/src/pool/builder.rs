@@ -157,7 +157,8 @@ impl<DB: Backend> PoolBuilder<DB> {
     /// connection, and the session that waits for it; so does a transaction that is left open. It runs again on one that
     /// somebody has had to himself, if that was set back. What it sets stands from then on, but for `autocommit` and
     /// `completion_type` of MySQL and `client_connection_check_interval` of PostgreSQL. It must not put another
-    /// connection in the place of the one that it is given. Beside its own it costs two round trips each time (SQLite: none).
+    /// connection in the place of the one that it is given. Given up on, it is ended on its server; on SQLite a
+    /// statement of its runs to its end. Beside its own it costs two round trips each time (SQLite: none).
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")]

@@ -68,6 +68,13 @@ pub(crate) struct Connector<DB: Driver> {
 }
 
 impl<DB: Driver> Connector<DB> {
+    /// Opens the line over which what runs on such connections is stopped.
+    async fn open_line(&self, tag: &DB::Tag) {
+        if DB::cancel(tag).is_some() {
+            self.line.open(self.settings.acquire_timeout).await;
+        }
+    }
+
     fn silent(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,9 +97,14 @@ impl<DB: Backend> Manager for Connector<DB> {
             None => DB::introduce(&mut connection).await?,
             Some(after_connect) if DB::INTRODUCES_FIRST => {
                 let mut tag = DB::introduce(&mut connection).await?;
+                // Ahead of it: whoever is given up on must be ended, and the server may be full then, or far away.
+                self.open_line(&tag).await;
                 let unattended = Unattended::watch(&self.line, &tag);
                 let ran = after_connect.run(&mut connection).await;
-                unattended.end();
+                // Behind any other error it may have given up a statement of its own.
+                if matches!(ran, Ok(()) | Err(sqlx::Error::Database(_))) {
+                    unattended.end();
+                }
                 ran?;
                 DB::learn(&mut connection, &mut tag).await?;
                 tag
@@ -106,8 +118,8 @@ impl<DB: Backend> Manager for Connector<DB> {
             strings_may_escape();
         }
         let first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
-        if first && DB::cancel(&tag).is_some() {
-            self.line.open(self.settings.acquire_timeout).await;
+        if first {
+            self.open_line(&tag).await;
         }
         let now = Instant::now();
         Ok(Box::new(Link {

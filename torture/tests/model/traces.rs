@@ -6,6 +6,7 @@ each_database! {
     use std::future::pending;
     use std::panic::AssertUnwindSafe;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::time::Duration;
     use futures_util::{FutureExt as _, TryStreamExt as _};
     use steadfast::{Error, OperationStats};
@@ -31,6 +32,8 @@ each_database! {
         answers: Mutex<Vec<Option<bool>>>,
         /// The body has come to its end, or where it is to be dropped.
         is_there: Notify,
+        /// The statement at the end runs, or was refused.
+        is_at_end: AtomicBool,
     }
 
     impl Stage {
@@ -38,7 +41,7 @@ each_database! {
             let place = Place::new().await;
             let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
             let pool = Self::pool(&place, proxy.as_ref()).await;
-            Self { place, proxy, pool, base: 0, answers: Mutex::default(), is_there: Notify::new() }
+            Self { place, proxy, pool, base: 0, answers: Mutex::default(), is_there: Notify::new(), is_at_end: AtomicBool::new(false) }
         }
 
         /// With the row that `Duplicate` inserts once more, and a connection that is open.
@@ -106,6 +109,7 @@ each_database! {
                 End::DroppedInStatement | End::LateInStatement => {
                     // A doomed session answers at once.
                     let _ = sqlx::query(SLOW).execute(&mut *session).await;
+                    self.is_at_end.store(true, Relaxed);
                     self.is_there.notify_one();
                     pending().await
                 }
@@ -130,6 +134,10 @@ each_database! {
                     () = self.is_there.notified() => None,
                     () = self.slow_at_the_end(trace) => None,
                 },
+                End::LateInStatement => tokio::select! {
+                    ended = call => Some(ended),
+                    never = self.watch_the_end(trace) => never,
+                },
                 _ => Some(call.await),
             };
             ended.map(|ended| match ended {
@@ -146,6 +154,12 @@ each_database! {
             self.place.slow_is_running().await;
         }
 
+        async fn watch_the_end(&self, trace: &Trace) -> ! {
+            self.slow_at_the_end(trace).await;
+            self.is_at_end.store(true, Relaxed);
+            pending().await
+        }
+
         /// `None` where the deadline has passed ahead of the end.
         async fn play(&self, trace: &Trace, limit: Option<Duration>) -> Option<Played> {
             let before = stats(OPERATION);
@@ -154,7 +168,8 @@ each_database! {
             self.place.has_open(0).await;
             let outcome = ended(before, stats(OPERATION));
             let answers = std::mem::take(&mut *self.answers.lock().unwrap());
-            let in_time = limit.is_none() || answers.len() == trace.pieces.len();
+            let is_at_end = self.is_at_end.swap(false, Relaxed) || trace.end != End::LateInStatement;
+            let in_time = limit.is_none() || (is_at_end && answers.len() == trace.pieces.len());
             let inserted = answers.iter().zip(&trace.pieces).filter(|(ok, piece)| **piece == Piece::Insert && **ok == Some(true)).count();
             let there = self.place.count(&format!("notes WHERE id > {}", self.base)).await;
             let all = i64::try_from(inserted).unwrap();

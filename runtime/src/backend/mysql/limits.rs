@@ -45,14 +45,15 @@ impl Limits {
         [statement, "innodb_lock_wait_timeout"]
     }
 
-    /// Takes in their values.
-    pub(super) fn stand(&mut self, statement: &str, lock: &str) -> Result<(), sqlx::Error> {
-        for (variable, value) in self.variables().into_iter().zip([statement, lock]) {
+    /// Takes in their values; `None` of one that the server does not have.
+    pub(super) fn stand(&mut self, values: [Option<String>; 2]) -> Result<(), sqlx::Error> {
+        for (variable, value) in self.variables().into_iter().zip(values) {
+            let Some(value) = value else { continue };
             if value.parse::<f64>().is_err() {
                 let what = format!("`{variable}` is `{value}`, and not a number");
                 return Err(sqlx::Error::Protocol(what));
             }
-            self.learn(variable, value);
+            self.learn(variable, &value);
         }
         Ok(())
     }

@@ -4,21 +4,8 @@ each_database! {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
     use futures_util::future::join_all;
-    use steadfast::{Category, Error, Phase, with_session};
-    use tokio::sync::Barrier;
-
-    #[with_session]
-    async fn touch(session: &mut Session) -> Result<i64, Error> {
-        Ok(sqlx::query_scalar(WHICH).fetch_one(&mut *session).await?)
-    }
-
-    /// Holds a connection until as many do as the barrier wants.
-    #[with_session(read_only)]
-    async fn meet(session: &mut Session, others: &Barrier) -> Result<(), Error> {
-        sqlx::query("SELECT 1").execute(&mut *session).await?;
-        others.wait().await;
-        Ok(())
-    }
+    use sqlx::Executor as _;
+    use steadfast::{Category, Phase};
 
     #[tokio::test]
     async fn after_connect_runs_once_on_each_connection() {
@@ -35,11 +22,12 @@ each_database! {
                 })
             }
         }).connect().await.unwrap();
-        let barrier = Barrier::new(3);
-        for result in join_all((0..3).map(|_| meet(&pool, &barrier))).await {
-            result.unwrap();
+        for _ in 0..2 {
+            pool.execute("SELECT 1").await.unwrap();
         }
-        touch(&pool).await.unwrap();
+        assert_eq!((calls.load(SeqCst), pool.stats().opened), (1, 1));
+        let leases = join_all((0..3).map(|_| pool.acquire())).await;
+        assert!(leases.iter().all(Result::is_ok));
         assert_eq!((calls.load(SeqCst), pool.stats().opened), (3, 3));
 
         let error = place.builder(1).after_connect(|connection| Box::pin(async move {
@@ -86,7 +74,7 @@ each_database! {
             sqlx::raw_sql("UPDATE accounts SET cents = 7 WHERE id = 2").execute(&mut *transaction).await?;
             transaction.commit().await
         })).connect().await.unwrap();
-        touch(&pool).await.unwrap();
+        pool.execute("SELECT 1").await.unwrap();
         assert_eq!((place.cents(1).await, place.cents(2).await), (1000, 7));
     }
 }
@@ -131,10 +119,26 @@ mod of_servers {
     }
 }
 
+/// A pool of one, on whose connection this has run.
+async fn behind<DB: steadfast::Backend>(
+    builder: steadfast::PoolBuilder<DB>,
+    text: String,
+) -> steadfast::SessionPool<DB>
+where
+    for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+{
+    let builder = builder.after_connect(move |connection| {
+        let text = sqlx::raw_sql(sqlx::AssertSqlSafe(text.clone()));
+        Box::pin(async move { sqlx::Executor::execute(connection, text).await.map(drop) })
+    });
+    builder.connect().await.unwrap()
+}
+
 mod of_postgres {
     use sqlx::{AssertSqlSafe, Executor as _};
     use steadfast::{Category, PgSessionPool, Phase};
 
+    use super::behind;
     use crate::support::postgres::Place;
     use crate::support::private;
 
@@ -149,9 +153,7 @@ mod of_postgres {
             .unwrap();
         let revoke = "REVOKE EXECUTE ON FUNCTION pg_stat_get_activity(int) FROM PUBLIC";
         plain.execute(revoke).await.unwrap();
-        let error = PgSessionPool::connect(&server.user_url())
-            .await
-            .unwrap_err();
+        let error = PgSessionPool::connect(&user).await.unwrap_err();
         assert_eq!(
             (error.category(), error.phase()),
             (Category::Access, Phase::Acquire),
@@ -171,15 +173,7 @@ mod of_postgres {
         let made = format!("CREATE ROLE {other}; CREATE ROLE {role}; GRANT {role} TO {other}");
         place.plain.execute(AssertSqlSafe(made)).await.unwrap();
         let taken = format!("SET SESSION AUTHORIZATION {other}; SET ROLE {role}");
-        let pool = place
-            .builder(1)
-            .after_connect(move |connection| {
-                let taken = sqlx::raw_sql(AssertSqlSafe(taken.clone()));
-                Box::pin(async move { connection.execute(taken).await.map(drop) })
-            })
-            .connect()
-            .await
-            .unwrap();
+        let pool = behind(place.builder(1), taken).await;
         let who = "SELECT session_user::text, current_user::text";
         for _ in 0..2 {
             let seen: (String, String) = sqlx::query_as(who).fetch_one(&pool).await.unwrap();
@@ -198,9 +192,10 @@ mod of_postgres {
 mod of_mysql {
     use std::time::Duration;
 
-    use sqlx::{AssertSqlSafe, Executor as _};
+    use sqlx::Executor as _;
     use steadfast::{Category, Error, with_session};
 
+    use super::behind;
     use crate::support::mysql::{Place, SLOW, Session};
     use crate::support::{drop_when, private, quiet};
 
@@ -270,15 +265,7 @@ mod of_mysql {
             "pseudo_thread_id = 1",
         ] {
             let set = format!("SET {setting}");
-            let pool = place
-                .builder(1)
-                .after_connect(move |connection| {
-                    let set = sqlx::raw_sql(AssertSqlSafe(set.clone()));
-                    Box::pin(async move { connection.execute(set).await.map(drop) })
-                })
-                .connect()
-                .await
-                .unwrap();
+            let pool = behind(place.builder(1), set).await;
             drop_when(place.slow_is_running(), waits(&pool)).await;
             quiet(&pool).await;
             assert!(!place.runs_slow().await, "{setting}");
@@ -297,15 +284,7 @@ mod of_mysql {
         ] {
             let set =
                 format!("SET {set}; SET innodb_lock_wait_timeout = 7, max_statement_time = 9");
-            let pool = place
-                .builder(1)
-                .after_connect(move |connection| {
-                    let set = sqlx::raw_sql(AssertSqlSafe(set.clone()));
-                    Box::pin(async move { connection.execute(set).await.map(drop) })
-                })
-                .connect()
-                .await
-                .unwrap();
+            let pool = behind(place.builder(1), set).await;
             let limits = "SELECT @@innodb_lock_wait_timeout, CAST(@@max_statement_time AS DOUBLE)";
             for limit in [1, 2] {
                 let limit = Duration::from_secs(limit);

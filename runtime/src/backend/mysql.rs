@@ -6,12 +6,12 @@
 //! it right. A statement that was dropped while it was being prepared may leave the protocol out of step,
 //! and one `OK` proves nothing then; a nonce does.
 
+mod introduction;
 mod limits;
 mod traces;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
 
 use futures_core::stream::BoxStream;
@@ -71,18 +71,6 @@ const UNLOCK: &str = "UNLOCK TABLES";
 /// committed, and a chained COMMIT would leave a transaction open.
 const OWN_SETTINGS: &str = "SET autocommit = 1, completion_type = 0";
 
-/// Both look at one clock within one statement, so the difference is the same for as long as the server lives. It
-/// counts whole seconds, and a server may be back within one: the clock sequence of its UUIDs is drawn at each start.
-/// Each of the two servers keeps the status in a schema of its own, and runs the comment that is meant for it.
-const WHO: &str = "SELECT CAST(CONNECTION_ID() AS CHAR), VERSION(), CONCAT(UNIX_TIMESTAMP() - \
-    (SELECT variable_value FROM /*M!100000 information_schema*//*!50700 performance_schema*/.global_status \
-    WHERE variable_name = 'Uptime'), ' ', SUBSTRING(UUID(), 20, 4)), DATABASE()";
-
-/// MySQL and MariaDB each know a limit of statements, and themselves, by a name of their own.
-const VARIABLES: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
-    ('max_execution_time', 'max_statement_time', 'innodb_lock_wait_timeout', 'innodb_rollback_on_timeout', \
-    'server_uuid', 'server_uid', 'hostname', 'port', 'datadir')";
-
 impl Driver for MySql {
     const SYSTEM: &'static str = "mysql";
     const DIALECT: Dialect = Dialect::MySql;
@@ -106,59 +94,14 @@ impl Driver for MySql {
     }
 
     fn introduce(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<MySqlTag, sqlx::Error>> {
-        Box::pin(async move {
-            let question = format!("{OWN_SETTINGS}; {WHO}; {VARIABLES}");
-            let rows = connection.fetch_all(sqlx::AssertSqlSafe(question)).await?;
-            let (who, variables) = rows.split_first().ok_or(sqlx::Error::RowNotFound)?;
-            let id: String = who.try_get(0)?;
-            let version: String = who.try_get(1)?;
-            let started: Option<String> = who.try_get(2)?;
-            let schema: Option<String> = who.try_get(3)?;
-            let is_mariadb = version.contains("MariaDB");
-            let mut tag = MySqlTag {
-                id: id.parse().map_err(|_| {
-                    sqlx::Error::Protocol(format!("the connection's id `{id}` is not a number"))
-                })?,
-                server: Server {
-                    life: hashed("started", started.as_deref().unwrap_or_default()),
-                    is_mariadb,
-                    rolls_back_on_timeout: false,
-                },
-                schema: quoted(schema),
-                limits: Limits::new(is_mariadb),
-                in_transaction: false,
-                hidden: Hidden::Nothing,
-                is_suspect: false,
-                meddled: OnceLock::new(),
-                lent: None,
-            };
-            for variable in variables {
-                tag.learn(variable.try_get(0)?, variable.try_get(1)?);
-            }
-            Ok(tag)
-        })
+        Box::pin(introduction::introduce(connection))
     }
 
     fn learn<'c>(
         connection: &'c mut MySqlConnection,
         tag: &'c mut MySqlTag,
     ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            let [statement, lock] = tag
-                .limits
-                .variables()
-                .map(|variable| plain(&variable_value(variable)));
-            let schema = plain("DATABASE()");
-            let question = format!("{OWN_SETTINGS}; SELECT {statement}, {lock}, {schema}");
-            let stands = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
-            let value = |column: usize| {
-                let bytes: Option<Vec<u8>> = stands.try_get(column)?;
-                bytes.map(text).transpose()
-            };
-            tag.limits.stand([value(0)?, value(1)?])?;
-            tag.schema = quoted(value(2)?);
-            Ok(())
-        })
+        Box::pin(introduction::learn(connection, tag))
     }
 
     fn first_number(row: &Self::Row) -> Result<i64, sqlx::Error> {
@@ -373,17 +316,6 @@ impl MySqlTag {
         let _ = write!(sql, "; {UNLOCK}");
         sql
     }
-
-    fn learn(&mut self, variable: &str, value: &str) {
-        match variable {
-            "server_uuid" | "server_uid" | "hostname" | "port" | "datadir" => {
-                // Whatever the order in which they come.
-                self.server.life ^= hashed(variable, value);
-            }
-            "innodb_rollback_on_timeout" => self.server.rolls_back_on_timeout = value == "ON",
-            _ => self.limits.learn(variable, value),
-        }
-    }
 }
 
 /// Sends a question that no other answer fits, behind what is `ahead` of it.
@@ -395,34 +327,6 @@ async fn resync(connection: &mut MySqlConnection, ahead: &str) -> Result<(), sql
         return Ok(());
     }
     Err(out_of_step())
-}
-
-/// Of the session; `NULL` where the server has no such variable.
-fn variable_value(variable: &str) -> String {
-    format!(
-        "(SELECT variable_value FROM \
-         /*M!100000 information_schema*//*!50700 performance_schema*/.session_variables \
-         WHERE variable_name = '{variable}')"
-    )
-}
-
-/// As bytes of UTF-8, which no character set of the session's changes on their way.
-fn plain(value: &str) -> String {
-    format!("CAST(CONVERT({value} USING utf8mb4) AS BINARY)")
-}
-
-fn text(bytes: Vec<u8>) -> Result<String, sqlx::Error> {
-    String::from_utf8(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn quoted(schema: Option<String>) -> Option<Arc<str>> {
-    schema.map(|schema| format!("`{}`", schema.replace('`', "``")).into())
-}
-
-fn hashed(variable: &str, value: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (variable, value).hash(&mut hasher);
-    hasher.finish()
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

@@ -15,7 +15,7 @@ use super::home::Home;
 use super::seats::Seat;
 use super::settings::{FAREWELL, PING_TIMEOUT, Settings, jittered};
 use crate::backend::{Backend, BoxFuture, Driver};
-use crate::shield::{Carrier, ControlLine, Wire, strings_may_escape};
+use crate::shield::{Carrier, ControlLine, Wire};
 
 /// One connection of the pool, in use or idle.
 pub(crate) struct Link<DB: Driver> {
@@ -68,6 +68,29 @@ pub(crate) struct Connector<DB: Driver> {
 }
 
 impl<DB: Driver> Connector<DB> {
+    /// What a new connection is known by, once the user has prepared it.
+    async fn introduced(&self, connection: &mut DB::Connection) -> Result<DB::Tag, sqlx::Error> {
+        let Some(after_connect) = &self.after_connect else {
+            return DB::introduce(connection).await;
+        };
+        if !DB::INTRODUCES_FIRST {
+            after_connect.run(connection).await?;
+            return DB::introduce(connection).await;
+        }
+        let mut tag = DB::introduce(connection).await?;
+        // Ahead of it: whoever is given up on must be ended, and the server may be full then, or far away.
+        self.open_line(&tag).await;
+        let unattended = Unattended::watch(&self.line, &tag);
+        let ran = after_connect.run(connection).await;
+        // Behind any other error it may have given up a statement of its own.
+        if matches!(ran, Ok(()) | Err(sqlx::Error::Database(_))) {
+            unattended.end();
+        }
+        ran?;
+        DB::learn(connection, &mut tag).await?;
+        Ok(tag)
+    }
+
     /// Opens the line over which what runs on such connections is stopped.
     async fn open_line(&self, tag: &DB::Tag) {
         if DB::cancel(tag).is_some() {
@@ -93,30 +116,7 @@ impl<DB: Backend> Manager for Connector<DB> {
             }
         }
         let mut connection = DB::connect(self.line.options()).await?;
-        let tag = match &self.after_connect {
-            None => DB::introduce(&mut connection).await?,
-            Some(after_connect) if DB::INTRODUCES_FIRST => {
-                let mut tag = DB::introduce(&mut connection).await?;
-                // Ahead of it: whoever is given up on must be ended, and the server may be full then, or far away.
-                self.open_line(&tag).await;
-                let unattended = Unattended::watch(&self.line, &tag);
-                let ran = after_connect.run(&mut connection).await;
-                // Behind any other error it may have given up a statement of its own.
-                if matches!(ran, Ok(()) | Err(sqlx::Error::Database(_))) {
-                    unattended.end();
-                }
-                ran?;
-                DB::learn(&mut connection, &mut tag).await?;
-                tag
-            }
-            Some(after_connect) => {
-                after_connect.run(&mut connection).await?;
-                DB::introduce(&mut connection).await?
-            }
-        };
-        if DB::strings_escape(&tag) {
-            strings_may_escape();
-        }
+        let tag = self.introduced(&mut connection).await?;
         let first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
         if first {
             self.open_line(&tag).await;

@@ -30,7 +30,7 @@ pub(crate) use machine::{Committed, Machine};
 pub(crate) use observe::{WatchedFuture, WatchedStream};
 pub(crate) use parts::{spare, writes};
 pub(crate) use reaper::terminate;
-pub(crate) use refuse::{refuse, refuse_text, strings_may_escape};
+pub(crate) use refuse::{refuse, refuse_text};
 #[cfg(feature = "migrate")]
 pub(crate) use scanner::scan;
 pub(crate) use wire::{Carrier, Wire};

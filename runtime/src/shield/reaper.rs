@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use super::alarm::{timeout, timeout_at};
 use super::life::Leftover;
 use super::line::ControlLine;
-use super::refuse::strings_may_escape;
 use super::wire::{Carrier, Wire};
 use crate::backend::{Driver, Scrubbed};
 use crate::plant::{Plant, planted};
@@ -90,11 +89,7 @@ async fn scrub<DB: Driver, L: Carrier<DB>>(carrier: &mut L, until: Instant) -> b
             Scrubbed::InDoubt => Ok(false),
             Scrubbed::Reset => {
                 if carrier.prepare().await? {
-                    let wire = carrier.wire();
-                    DB::learn(&mut wire.connection, &mut wire.tag).await?;
-                    if DB::strings_escape(&wire.tag) {
-                        strings_may_escape();
-                    }
+                    carrier.wire().learn().await?;
                 }
                 Ok::<_, sqlx::Error>(true)
             }

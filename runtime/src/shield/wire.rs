@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::line::ControlLine;
+use super::refuse::strings_may_escape;
 use crate::backend::{BoxFuture, Driver};
 
 /// A connection and its tag. It is *proven* when no transaction is open on it and question and answer are
@@ -23,6 +24,7 @@ impl<DB: Driver> Wire<DB> {
         tag: DB::Tag,
         line: Arc<ControlLine<DB>>,
     ) -> Self {
+        note_escapes::<DB>(&tag);
         Self {
             connection,
             tag,
@@ -30,6 +32,13 @@ impl<DB: Driver> Wire<DB> {
             proven: true,
             retires: false,
         }
+    }
+
+    /// Takes in what stands on it behind whoever has set something.
+    pub(super) async fn learn(&mut self) -> Result<(), sqlx::Error> {
+        DB::learn(&mut self.connection, &mut self.tag).await?;
+        note_escapes::<DB>(&self.tag);
+        Ok(())
     }
 
     pub(crate) fn is_proven(&self) -> bool {
@@ -52,6 +61,12 @@ impl<DB: Driver> Wire<DB> {
 
     pub(crate) fn mark_proven(&mut self) {
         self.proven = true;
+    }
+}
+
+fn note_escapes<DB: Driver>(tag: &DB::Tag) {
+    if DB::strings_escape(tag) {
+        strings_may_escape();
     }
 }
 

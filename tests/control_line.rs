@@ -9,6 +9,45 @@ use crate::support::{drop_when, eventually, private, quiet};
 
 const TICK: Duration = Duration::from_millis(400);
 
+/// The answer to a cancel does not come, and it is given up.
+mod of_servers {
+    each_server! {
+        use std::time::Duration;
+        use steadfast::{Error, with_session};
+        use xtask::proxy::Proxy;
+        use crate::support::quiet;
+
+        #[with_session]
+        async fn waits(session: &mut Session) -> Result<(), Error> {
+            sqlx::query(SLOW).execute(session).await?;
+            Ok(())
+        }
+
+        /// A server that falls silent again answers nobody who only comes then.
+        #[tokio::test]
+        async fn lost_in_a_silence_it_is_back_with_the_next_connection() {
+            let place = Place::new().await;
+            let proxy = Proxy::before(&place.url).unwrap();
+            let pool = Pool::builder().primary(proxy.url()).max_connections(1).keepalive(Duration::from_hours(1));
+            let pool = pool.connect().await.unwrap();
+            for round in 1..=2 {
+                let call = tokio::spawn({
+                    let pool = pool.clone();
+                    async move { waits(&pool).await }
+                });
+                place.slow_is_running().await;
+                proxy.hold();
+                call.abort();
+                quiet(&pool).await;
+                proxy.resume();
+                sqlx::query(WHICH).fetch_one(&pool).await.unwrap();
+                assert_eq!(pool.stats().opened, 1 + round, "the former one is closed");
+                eventually("it is back, and all else gone", || async { place.connections().await == 2 }).await;
+            }
+        }
+    }
+}
+
 /// On PostgreSQL it is ended by its server, and nobody needs it for now.
 mod postgres {
     use super::*;

@@ -1,5 +1,8 @@
 //! What the user has run on each new connection, and what stands behind it.
 
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
 each_database! {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -81,42 +84,130 @@ each_database! {
 
 mod of_servers {
     each_server! {
+        use std::sync::Arc;
         use std::time::Duration;
+        use futures_util::future::join;
         use sqlx::Executor as _;
+        use tokio::runtime::Runtime;
+        use tokio::sync::{Notify, watch};
+        use super::super::narrow;
 
-        /// By the hook itself, which calls that an error.
-        #[tokio::test]
-        async fn a_statement_that_it_gives_up_does_not_go_on_at_the_server() {
-            let place = Place::new().await;
-            let pool = place
-                .builder(1)
-                .after_connect(|connection| Box::pin(async move {
-                    let slow = connection.execute(SLOW);
-                    let ended = tokio::time::timeout(Duration::from_millis(300), slow).await;
-                    ended.map_err(|_| sqlx::Error::PoolTimedOut)?.map(drop)
-                }))
-                .acquire_timeout(Duration::from_millis(500))
-                .connect_lazy()
-                .unwrap();
-            let (answer, ()) = tokio::join!(pool.execute("SELECT 1"), place.slow_is_running());
-            answer.unwrap_err();
-            eventually("the server has ended it", || async { !place.runs_slow().await }).await;
+        /// Blocked by whoever has written to the row before: MariaDB does not look whether its client is still there.
+        const WRITE: &str = "UPDATE accounts SET cents = 0 WHERE id = 1";
+
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        enum Ends {
+            ByItself,
+            /// With the server's words, which are about another connection.
+            RefusedElsewhere,
+            WithThePoolsPatience,
+            /// Its caller goes away, outside of the runtime.
+            Outside,
         }
 
-        /// The pool has given it up, and has its server end it.
+        fn is_ended_on_the_server(how: Ends) {
+            let runtime = Runtime::new().unwrap();
+            let place = runtime.block_on(Place::new());
+            let mut lock = runtime.block_on(place.plain.begin()).unwrap();
+            runtime.block_on(lock.execute(WRITE)).unwrap();
+            let (begins, mut begun) = watch::channel(0_i64);
+            let seen = Arc::new(Notify::new());
+            let (other, noticed) = (place.plain.clone(), Arc::clone(&seen));
+            let builder = place.builder(1).acquire_timeout(Duration::from_secs(2));
+            let builder = builder.after_connect(move |connection| {
+                let (begins, noticed, other) = (begins.clone(), Arc::clone(&noticed), other.clone());
+                Box::pin(async move {
+                    let id = sqlx::query_scalar(WHICH).fetch_one(&mut *connection).await?;
+                    begins.send_replace(id);
+                    tokio::select! {
+                        written = connection.execute(WRITE) => written.map(drop),
+                        () = noticed.notified() => match how {
+                            Ends::RefusedElsewhere => other.execute("SELECT * FROM nowhere").await.map(drop),
+                            _ => Err(sqlx::Error::PoolTimedOut),
+                        },
+                    }
+                })
+            });
+            let pool = builder.connect_lazy().unwrap();
+            let blocked = async {
+                let id = *begun.wait_for(|id| *id != 0).await.unwrap();
+                is_blocked(&place.plain, id).await;
+                if matches!(how, Ends::ByItself | Ends::RefusedElsewhere) {
+                    seen.notify_one();
+                }
+            };
+            let mut call = Box::pin(pool.acquire());
+            if how == Ends::Outside {
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = &mut call => unreachable!("it is blocked"),
+                        () = blocked => {}
+                    }
+                });
+                drop(call);
+            } else {
+                runtime.block_on(join(call, blocked)).0.unwrap_err();
+            }
+            runtime.block_on(async move {
+                eventually("the control connection is left", || async { place.connections().await == 1 }).await;
+                lock.rollback().await.unwrap();
+            });
+        }
+
+        #[test]
+        fn a_statement_that_it_gives_up_is_ended_on_the_server() {
+            is_ended_on_the_server(Ends::ByItself);
+        }
+
+        #[test]
+        fn so_is_one_that_it_gives_up_for_what_another_connection_was_refused() {
+            is_ended_on_the_server(Ends::RefusedElsewhere);
+        }
+
+        #[test]
+        fn so_is_one_that_takes_too_long() {
+            is_ended_on_the_server(Ends::WithThePoolsPatience);
+        }
+
+        #[test]
+        fn so_is_one_whose_caller_goes_away_outside_of_the_runtime() {
+            is_ended_on_the_server(Ends::Outside);
+        }
+
+        /// What stands before a server (a pooler, a proxy) may keep the control connection waiting for good.
         #[tokio::test]
-        async fn one_that_takes_too_long_does_not_go_on_at_the_server() {
+        async fn a_pool_without_its_control_connection_serves() {
             let place = Place::new().await;
-            let builder = place.builder(1).acquire_timeout(Duration::from_millis(500));
-            let pool = builder
-                .after_connect(|connection| Box::pin(async move { connection.execute(SLOW).await.map(drop) }))
+            let way = narrow(&place.url).await;
+            let pool = Pool::builder()
+                .primary(way)
+                .max_connections(1)
+                .after_connect(|connection| Box::pin(async move { connection.execute("SELECT 1").await.map(drop) }))
                 .connect_lazy()
                 .unwrap();
-            let (answer, ()) = tokio::join!(pool.execute("SELECT 1"), place.slow_is_running());
-            answer.unwrap_err();
-            eventually("the server has ended it", || async { !place.runs_slow().await }).await;
+            for _ in 0..2 {
+                pool.execute("SELECT 1").await.unwrap();
+            }
+            assert_eq!((pool.stats().opened, place.connections().await), (1, 1));
         }
     }
+}
+
+/// A way to a server which lets one connection through at a time, and keeps the others waiting.
+async fn narrow(url: &str) -> String {
+    let (start, database) = url.rsplit_once('/').unwrap();
+    let (login, server) = start.rsplit_once('@').unwrap();
+    let server = server.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(&server).await.unwrap();
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        }
+    });
+    format!("{login}@127.0.0.1:{port}/{database}")
 }
 
 /// A pool of one, on whose connection this has run.
@@ -274,13 +365,14 @@ mod of_mysql {
         }
     }
 
-    /// Text of theirs is not asked for in it.
+    /// Text of theirs is not asked for in its character set, nor from a table.
     #[tokio::test]
-    async fn limits_stand_whatever_character_set_it_takes() {
+    async fn limits_stand_whatever_else_it_sets() {
         let place = Place::new().await;
         for set in [
             "character_set_results = NULL, collation_connection = ucs2_bin",
             "NAMES binary",
+            "max_join_size = 1",
         ] {
             let set =
                 format!("SET {set}; SET innodb_lock_wait_timeout = 7, max_statement_time = 9");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::{Connection as _, SqlSafeStr as _};
+use tokio::runtime::Handle;
 
 use crate::backend::{BoxFuture, Driver};
 use crate::shield::{ControlLine, terminate};
@@ -50,22 +51,30 @@ impl<DB: Driver> AfterConnect<DB> {
 }
 
 /// A connection on which it runs. Where that is given up on, the server ends the connection: it would go on for nobody.
-pub(super) struct Unattended<DB: Driver>(Option<(Arc<ControlLine<DB>>, DB::Tag)>);
+pub(super) struct Unattended<DB: Driver> {
+    target: Option<(Arc<ControlLine<DB>>, DB::Tag)>,
+    /// Whoever gives up may do it outside of any.
+    runtime: Handle,
+}
 
 impl<DB: Driver> Unattended<DB> {
     pub(super) fn watch(line: &Arc<ControlLine<DB>>, tag: &DB::Tag) -> Self {
-        Self(Some((Arc::clone(line), tag.clone())))
+        Self {
+            target: Some((Arc::clone(line), tag.clone())),
+            runtime: Handle::current(),
+        }
     }
 
-    /// It has ended, well or not.
+    /// It has ended well.
     pub(super) fn end(mut self) {
-        self.0 = None;
+        self.target = None;
     }
 }
 
 impl<DB: Driver> Drop for Unattended<DB> {
     fn drop(&mut self) {
-        if let Some((line, tag)) = self.0.take() {
+        if let Some((line, tag)) = self.target.take() {
+            let _entered = self.runtime.enter();
             terminate::<DB>(line, tag);
         }
     }

@@ -71,7 +71,9 @@ impl<DB: Driver> Connector<DB> {
     /// What a new connection is known by, once the user has prepared it.
     async fn introduced(&self, connection: &mut DB::Connection) -> Result<DB::Tag, sqlx::Error> {
         let Some(after_connect) = &self.after_connect else {
-            return DB::introduce(connection).await;
+            let tag = DB::introduce(connection).await?;
+            self.open_line(&tag).await;
+            return Ok(tag);
         };
         if !DB::INTRODUCES_FIRST {
             after_connect.run(connection).await?;
@@ -81,12 +83,9 @@ impl<DB: Driver> Connector<DB> {
         // Ahead of it: whoever is given up on must be ended, and the server may be full then, or far away.
         self.open_line(&tag).await;
         let unattended = Unattended::watch(&self.line, &tag);
-        let ran = after_connect.run(connection).await;
-        // Behind any other error it may have given up a statement of its own.
-        if matches!(ran, Ok(()) | Err(sqlx::Error::Database(_))) {
-            unattended.end();
-        }
-        ran?;
+        // Behind any error it may have given up a statement of its own.
+        after_connect.run(connection).await?;
+        unattended.end();
         DB::learn(connection, &mut tag).await?;
         Ok(tag)
     }
@@ -94,7 +93,7 @@ impl<DB: Driver> Connector<DB> {
     /// Opens the line over which what runs on such connections is stopped.
     async fn open_line(&self, tag: &DB::Tag) {
         if DB::cancel(tag).is_some() {
-            self.line.open(self.settings.acquire_timeout).await;
+            self.line.ensure(self.settings.acquire_timeout).await;
         }
     }
 
@@ -117,10 +116,7 @@ impl<DB: Backend> Manager for Connector<DB> {
         }
         let mut connection = DB::connect(self.line.options()).await?;
         let tag = self.introduced(&mut connection).await?;
-        let first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
-        if first {
-            self.open_line(&tag).await;
-        }
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         Ok(Box::new(Link {
             wire: Wire::new(connection, tag, Arc::clone(&self.line)),

@@ -1,5 +1,6 @@
 //! The control connection of an endpoint: what stops a statement whose caller has gone.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -7,17 +8,23 @@ use sqlx::Connection as _;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::alarm::timeout_at;
+use super::alarm::{timeout, timeout_at};
 use crate::backend::{Driver, Options};
 use crate::error::{Ends, verdict};
 
+/// How long the first connection of a pool waits for this one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// One connection per endpoint, outside the pool's maximum: a full server refuses a fresh one just when a
-/// cancel is needed. It is opened with the first lease and opened again when it fails.
+/// cancel is needed, and a silent one answers none. It is opened with the first connection, and opened again when it
+/// fails, or else with the next.
 ///
 /// Lock order: the line's lock is the last one taken and is held over one bounded question.
 pub(crate) struct ControlLine<DB: Driver> {
     options: Options<DB>,
     open: Mutex<Option<Open<DB>>>,
+    /// Somebody has asked for it.
+    wanted: AtomicBool,
     /// The pool is closed: whoever still needs the line opens it for that once.
     closed: AtomicBool,
 }
@@ -32,6 +39,7 @@ impl<DB: Driver> ControlLine<DB> {
         Self {
             options,
             open: Mutex::new(None),
+            wanted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -40,8 +48,21 @@ impl<DB: Driver> ControlLine<DB> {
         &self.options
     }
 
-    /// Opens the connection where it is not. A failure is not one: it is tried again when it is needed.
-    pub(crate) async fn open(&self, within: Duration) {
+    /// Opens the connection where it is not, beside whoever asks. The first to do so waits for it, and not for long: what
+    /// stands before a server may keep it waiting for good. A failure is not one: it is tried again with the next
+    /// connection, and when it is needed.
+    pub(crate) async fn ensure(self: &Arc<Self>, within: Duration) {
+        if self.open.try_lock().is_ok_and(|slot| slot.is_some()) {
+            return;
+        }
+        let line = Arc::clone(self);
+        let opening = tokio::spawn(async move { line.open(within).await });
+        if !self.wanted.swap(true, Ordering::Relaxed) {
+            let _ = timeout(PATIENCE.min(within / 4), opening).await;
+        }
+    }
+
+    async fn open(&self, within: Duration) {
         let until = Instant::now() + within;
         if let Ok(mut slot) = timeout_at(until, self.open.lock()).await
             && slot.is_none()

@@ -58,10 +58,11 @@ pub(super) async fn learn(
     connection: &mut MySqlConnection,
     tag: &mut MySqlTag,
 ) -> Result<(), sqlx::Error> {
-    let [statement, lock] = tag
-        .limits
-        .variables()
-        .map(|variable| plain(&variable_value(variable)));
+    let [statement, lock] = tag.limits.variables().map(|variable| {
+        variable.map_or("NULL".to_owned(), |variable| {
+            plain(&format!("@@{variable}"))
+        })
+    });
     let schema = plain("DATABASE()");
     let question = format!("{OWN_SETTINGS}; SELECT {statement}, {lock}, {schema}");
     let stands = connection.fetch_one(sqlx::AssertSqlSafe(question)).await?;
@@ -85,15 +86,6 @@ impl MySqlTag {
             _ => self.limits.learn(variable, value),
         }
     }
-}
-
-/// Of the session; `NULL` where the server has no such variable.
-fn variable_value(variable: &str) -> String {
-    format!(
-        "(SELECT variable_value FROM \
-         /*M!100000 information_schema*//*!50700 performance_schema*/.session_variables \
-         WHERE variable_name = '{variable}')"
-    )
 }
 
 /// As bytes of UTF-8, which no character set of the session's changes on their way.

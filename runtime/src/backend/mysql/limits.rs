@@ -13,6 +13,8 @@ pub(super) struct Limits {
     statement: Setting,
     /// In whole seconds; 0 where the server has none.
     lock: Setting,
+    /// The names of both, where the server has them.
+    variables: [Option<&'static str>; 2],
     is_mariadb: bool,
 }
 
@@ -21,34 +23,42 @@ impl Limits {
         Self {
             statement: Setting::new(0),
             lock: Setting::new(0),
+            variables: [None; 2],
             is_mariadb,
         }
     }
 
     /// Takes in a variable of the session, if it is one of these.
     pub(super) fn learn(&mut self, variable: &str, value: &str) {
+        let [statement, lock] = &mut self.variables;
         match variable {
-            "max_execution_time" => self.statement = Setting::new(value.parse().unwrap_or(0)),
-            "max_statement_time" => self.statement = Setting::new(thousandths(value)),
-            "innodb_lock_wait_timeout" => self.lock = Setting::new(value.parse().unwrap_or(0)),
+            "max_execution_time" => {
+                self.statement = Setting::new(value.parse().unwrap_or(0));
+                *statement = Some("max_execution_time");
+            }
+            "max_statement_time" => {
+                self.statement = Setting::new(thousandths(value));
+                *statement = Some("max_statement_time");
+            }
+            "innodb_lock_wait_timeout" => {
+                self.lock = Setting::new(value.parse().unwrap_or(0));
+                *lock = Some("innodb_lock_wait_timeout");
+            }
             _ => {}
         }
     }
 
-    /// Both by their names.
-    pub(super) fn variables(&self) -> [&'static str; 2] {
-        let statement = if self.is_mariadb {
-            "max_statement_time"
-        } else {
-            "max_execution_time"
-        };
-        [statement, "innodb_lock_wait_timeout"]
+    /// Both by their names; `None` where the server has none.
+    pub(super) fn variables(&self) -> [Option<&'static str>; 2] {
+        self.variables
     }
 
-    /// Takes in their values; `None` of one that the server does not have.
+    /// Takes in their values, in the same order.
     pub(super) fn stand(&mut self, values: [Option<String>; 2]) -> Result<(), sqlx::Error> {
-        for (variable, value) in self.variables().into_iter().zip(values) {
-            let Some(value) = value else { continue };
+        for (variable, value) in self.variables.into_iter().zip(values) {
+            let (Some(variable), Some(value)) = (variable, value) else {
+                continue;
+            };
             if value.parse::<f64>().is_err() {
                 let what = format!("`{variable}` is `{value}`, and not a number");
                 return Err(sqlx::Error::Protocol(what));

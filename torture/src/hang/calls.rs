@@ -31,8 +31,9 @@ each_server! {
     use crate::hang::silence::Silence;
     use crate::hang::phase::Phase;
     use futures_util::StreamExt as _;
+    use sqlx::Connection as _;
     use std::sync::Arc;
-    use steadfast::Error;
+    use steadfast::{Error, Outcome};
     use tokio::time::Instant;
 
     /// Twenty gigabytes.
@@ -53,18 +54,23 @@ each_server! {
                 silence.fallen().await;
             }
             let began = Instant::now();
-            let mut operation = pool.operation("torture::hang");
-            if run.is_limited() {
-                operation = operation.timeout(DEADLINE);
-            }
-            let call = operation.run(async |session| {
-                let seen = Arc::clone(&run.seen);
-                session.on_end(move |outcome| seen.ends(outcome));
-                let done = work(session, &run, silence).await;
-                run.seen.leaves();
-                done
-            });
-            let answer = if run.phase == Phase::Dropped {
+            let call = async {
+                if !run.phase.has_session() {
+                    return outside(pool, &run, silence).await;
+                }
+                let mut operation = pool.operation("torture::hang");
+                if run.is_limited() {
+                    operation = operation.timeout(DEADLINE);
+                }
+                operation.run(async |session| {
+                    let seen = Arc::clone(&run.seen);
+                    session.on_end(move |outcome| seen.ends(outcome));
+                    let done = work(session, &run, silence).await;
+                    run.seen.leaves();
+                    done
+                }).await
+            };
+            let answer = if run.phase.is_given_up() {
                 tokio::select! {
                     answer = call => Some(answer),
                     _ = silence.fallen() => None,
@@ -72,6 +78,8 @@ each_server! {
             } else {
                 Some(call.await)
             };
+            // Without a session its error tells of one statement, and not of all.
+            let answer = answer.filter(|_| run.phase.has_session());
             let fallen = silence.fallen().await;
             let due = run.due(began, fallen);
             Incident::note(run, due, answer, pool).await
@@ -83,11 +91,44 @@ each_server! {
         Ok(())
     }
 
+    /// What has no session; its rows are certain all the same.
+    async fn outside(pool: &Pool, run: &Run, silence: &Silence) -> Result<(), Error> {
+        let entered = sqlx::query(sql(ENTER)).bind(run.id);
+        if run.phase == Phase::Pool {
+            entered.execute(pool).await?;
+            run.seen.ends(Outcome::Committed);
+            return outside_goes_on(pool, run, silence).await;
+        }
+        let mut lease = pool.acquire().await?;
+        let mut transaction = lease.begin().await?;
+        entered.execute(&mut *transaction).await?;
+        run.seen.ends(Outcome::RolledBack);
+        outside_goes_on(&mut *transaction, run, silence).await
+    }
+
+    /// A statement under way when it happens, or a result of which a part is read.
+    async fn outside_goes_on<'e, E>(executor: E, run: &Run, silence: &Silence) -> Result<(), Error>
+    where
+        E: sqlx::Executor<'e, Database = Db>,
+    {
+        if run.is_second {
+            let mut rows = sqlx::query(MANY).fetch(executor);
+            rows.next().await.transpose()?;
+            silence.arrive(run);
+            std::future::pending::<()>().await;
+        } else {
+            silence.arrive(run);
+            sqlx::query(SLOW).execute(executor).await?;
+        }
+        Ok(())
+    }
+
     /// The body, up to where its server falls silent and beyond.
     async fn work(session: &mut Session, run: &Run, silence: &Silence) -> Result<(), Error> {
         enter(session, run.id).await?;
         match run.phase {
             Phase::Acquire | Phase::Begin => {}
+            Phase::Pool | Phase::Lease => unreachable!("they have no session"),
             // Under way when it happens, or sent after it.
             Phase::Statement | Phase::Dropped if run.is_second => {
                 silence.arrive(run);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use sqlx::Connection as _;
 use steadfast::{Error, Outcome, SqliteSession, SqliteSessionPool};
 use steadfast_tests::support::{PATIENCE, transient};
 use tokio::task::spawn_blocking;
@@ -177,6 +178,35 @@ impl<'f> File<'f> {
 /// One call, until its slot is free again.
 async fn meet(run: Run, pool: &SqliteSessionPool) -> Incident {
     let began = Instant::now();
+    let call = async {
+        if run.phase.has_session() {
+            inside(&run, pool).await
+        } else {
+            outside(&run, pool).await
+        }
+    };
+    let (answer, due) = match run.phase {
+        phase if phase.is_given_up() => (timeout(GONE, call).await.ok(), began + GONE),
+        Phase::Rollback => (Some(call.await), began + LADDER),
+        _ => (Some(call.await), began + DEADLINE),
+    };
+    Incident::note(run, due, answer, pool).await
+}
+
+async fn outside(run: &Run, pool: &SqliteSessionPool) -> Result<(), Error> {
+    let entered = sqlx::query(ENTER).bind(run.id);
+    if run.phase == Phase::Pool {
+        entered.execute(pool).await?;
+        return Ok(());
+    }
+    let mut lease = pool.acquire().await?;
+    let mut transaction = lease.begin().await?;
+    run.seen.ends(Outcome::RolledBack);
+    entered.execute(&mut *transaction).await?;
+    Ok(())
+}
+
+async fn inside(run: &Run, pool: &SqliteSessionPool) -> Result<(), Error> {
     let mut operation = pool.operation("torture::hang");
     // Acquiring has the pool's own limit; the wait for a lock may have one too.
     operation = match (run.phase, run.is_second) {
@@ -187,17 +217,13 @@ async fn meet(run: Run, pool: &SqliteSessionPool) -> Incident {
     if matches!(run.phase, Phase::Statement | Phase::Stream) {
         operation = operation.autocommit();
     }
-    let call = operation.run(async |session| {
-        let seen = Arc::clone(&run.seen);
-        session.on_end(move |outcome| seen.ends(outcome));
-        work(session, &run).await
-    });
-    let (answer, due) = match run.phase {
-        Phase::Dropped => (timeout(GONE, call).await.ok(), began + GONE),
-        Phase::Rollback => (Some(call.await), began + LADDER),
-        _ => (Some(call.await), began + DEADLINE),
-    };
-    Incident::note(run, due, answer, pool).await
+    operation
+        .run(async |session| {
+            let seen = Arc::clone(&run.seen);
+            session.on_end(move |outcome| seen.ends(outcome));
+            work(session, run).await
+        })
+        .await
 }
 
 async fn work(session: &mut SqliteSession, run: &Run) -> Result<(), Error> {

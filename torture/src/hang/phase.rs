@@ -16,10 +16,14 @@ pub(super) enum Phase {
     Rollback,
     /// Its caller goes away then.
     Dropped,
+    /// The caller of a statement without a session goes away then.
+    Pool,
+    /// Whoever has a connection to himself goes away then, in a transaction that he has begun.
+    Lease,
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Acquire,
         Self::Begin,
         Self::Statement,
@@ -28,6 +32,8 @@ impl Phase {
         Self::Commit,
         Self::Rollback,
         Self::Dropped,
+        Self::Pool,
+        Self::Lease,
     ];
 
     /// The name of its figure.
@@ -41,12 +47,24 @@ impl Phase {
             Self::Commit => "at COMMIT",
             Self::Rollback => "at ROLLBACK",
             Self::Dropped => "dropped",
+            Self::Pool => "dropped on the pool",
+            Self::Lease => "dropped with a lease",
         }
     }
 
     /// Whether the call only begins when all is silent.
     pub(super) fn comes_after(self) -> bool {
         matches!(self, Self::Acquire | Self::Begin)
+    }
+
+    /// Whether its caller goes away while it is silent: nobody is told anything.
+    pub(super) fn is_given_up(self) -> bool {
+        matches!(self, Self::Dropped | Self::Pool | Self::Lease)
+    }
+
+    /// Whether it runs in a session.
+    pub(super) fn has_session(self) -> bool {
+        !matches!(self, Self::Pool | Self::Lease)
     }
 }
 

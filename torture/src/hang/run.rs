@@ -34,7 +34,7 @@ pub(super) struct Seen {
     arrived: AtomicBool,
     /// When its body was through.
     left: OnceLock<Instant>,
-    /// What its `on_end` was told.
+    /// What its `on_end` was told, or what is certain without one.
     ended: OnceLock<Outcome>,
 }
 
@@ -92,7 +92,7 @@ impl Run {
     /// When the caller must be back, but for what the deadline allows on top.
     pub(super) fn due(&self, began: Instant, fallen: Instant) -> Instant {
         match self.phase {
-            Phase::Dropped => fallen,
+            phase if phase.is_given_up() => fallen,
             _ if self.is_limited() => began + DEADLINE,
             Phase::Commit => self.left_or(fallen) + COMMIT_TIMEOUT,
             Phase::Rollback => self.left_or(fallen) + LADDER,

@@ -12,9 +12,6 @@ use super::alarm::{timeout, timeout_at};
 use crate::backend::{Driver, Options};
 use crate::error::{Ends, verdict};
 
-/// How long the first connection of a pool waits for this one.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// One connection per endpoint, outside the pool's maximum: a full server refuses a fresh one just when a
 /// cancel is needed, and a silent one answers none. It is opened with the first connection, and opened again when it
 /// fails, or else with the next.
@@ -48,8 +45,8 @@ impl<DB: Driver> ControlLine<DB> {
         &self.options
     }
 
-    /// Opens the connection where it is not, beside whoever asks. The first to do so waits for it, and not for long: what
-    /// stands before a server may keep it waiting for good. A failure is not one: it is tried again with the next
+    /// Opens the connection where it is not, beside whoever asks. The first to do so waits for it, and not for all of his
+    /// time: what stands before a server may keep it waiting for good. A failure is not one: it is tried again with the next
     /// connection, and when it is needed.
     pub(crate) async fn ensure(self: &Arc<Self>, within: Duration) {
         if self.open.try_lock().is_ok_and(|slot| slot.is_some()) {
@@ -58,7 +55,7 @@ impl<DB: Driver> ControlLine<DB> {
         let line = Arc::clone(self);
         let opening = tokio::spawn(async move { line.open(within).await });
         if !self.wanted.swap(true, Ordering::Relaxed) {
-            let _ = timeout(PATIENCE.min(within / 4), opening).await;
+            let _ = timeout(within / 2, opening).await;
         }
     }
 

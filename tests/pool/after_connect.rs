@@ -92,6 +92,11 @@ mod of_servers {
         use tokio::sync::{Notify, watch};
         use super::super::narrow;
 
+        const SETTING: &str = match NAME.as_bytes() {
+            b"postgres" => "SET work_mem = '1MB'",
+            _ => "SET SESSION sort_buffer_size = 1000000",
+        };
+
         /// Blocked by whoever has written to the row before: MariaDB does not look whether its client is still there.
         const WRITE: &str = "UPDATE accounts SET cents = 0 WHERE id = 1";
 
@@ -185,10 +190,15 @@ mod of_servers {
                 .after_connect(|connection| Box::pin(async move { connection.execute("SELECT 1").await.map(drop) }))
                 .connect_lazy()
                 .unwrap();
-            for _ in 0..2 {
+            for opened in 1..=3 {
                 pool.execute("SELECT 1").await.unwrap();
+                assert_eq!((pool.stats().opened, place.connections().await), (opened, 1));
+                // Its place is free then, and the next connection's.
+                let closes_it = pool.session("after_connect::sets", async |session: &mut Session| {
+                    Ok::<_, steadfast::Error>(session.execute(SETTING).await.map(drop)?)
+                });
+                closes_it.await.unwrap();
             }
-            assert_eq!((pool.stats().opened, place.connections().await), (1, 1));
         }
     }
 }

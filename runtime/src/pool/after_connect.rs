@@ -74,8 +74,7 @@ impl<DB: Driver> Unattended<DB> {
 impl<DB: Driver> Drop for Unattended<DB> {
     fn drop(&mut self) {
         if let Some((line, tag)) = self.target.take() {
-            let _entered = self.runtime.enter();
-            terminate::<DB>(line, tag);
+            terminate::<DB>(&self.runtime, line, tag);
         }
     }
 }

@@ -68,11 +68,15 @@ pub(crate) struct Connector<DB: Driver> {
 }
 
 impl<DB: Driver> Connector<DB> {
-    /// What a new connection is known by, once the user has prepared it.
-    async fn introduced(&self, connection: &mut DB::Connection) -> Result<DB::Tag, sqlx::Error> {
+    /// What a connection that we have begun to open then is known by, once the user has prepared it.
+    async fn introduced(
+        &self,
+        connection: &mut DB::Connection,
+        began: Instant,
+    ) -> Result<DB::Tag, sqlx::Error> {
         let Some(after_connect) = &self.after_connect else {
             let tag = DB::introduce(connection).await?;
-            self.open_line(&tag).await;
+            self.open_line(&tag, began).await;
             return Ok(tag);
         };
         if !DB::INTRODUCES_FIRST {
@@ -81,7 +85,7 @@ impl<DB: Driver> Connector<DB> {
         }
         let mut tag = DB::introduce(connection).await?;
         // Ahead of it: whoever is given up on must be ended, and the server may be full then, or far away.
-        self.open_line(&tag).await;
+        self.open_line(&tag, began).await;
         let unattended = Unattended::watch(&self.line, &tag);
         // Behind any error it may have given up a statement of its own.
         after_connect.run(connection).await?;
@@ -91,9 +95,11 @@ impl<DB: Driver> Connector<DB> {
     }
 
     /// Opens the line over which what runs on such connections is stopped.
-    async fn open_line(&self, tag: &DB::Tag) {
+    async fn open_line(&self, tag: &DB::Tag, began: Instant) {
         if DB::cancel(tag).is_some() {
-            self.line.ensure(self.settings.acquire_timeout).await;
+            let within = self.settings.acquire_timeout;
+            let patience = within.saturating_sub(began.elapsed()) / 2;
+            self.line.ensure(within, patience).await;
         }
     }
 
@@ -114,8 +120,10 @@ impl<DB: Backend> Manager for Connector<DB> {
                 *anchor = Some(DB::connect(self.line.options()).await?);
             }
         }
+        let began = Instant::now();
         let mut connection = DB::connect(self.line.options()).await?;
-        let tag = self.introduced(&mut connection).await?;
+        let _client = self.line.client();
+        let tag = self.introduced(&mut connection, began).await?;
         self.opened.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         Ok(Box::new(Link {

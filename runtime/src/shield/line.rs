@@ -1,11 +1,12 @@
 //! The control connection of an endpoint: what stops a statement whose caller has gone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sqlx::Connection as _;
 use tokio::sync::Mutex;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use super::alarm::{timeout, timeout_at};
@@ -20,11 +21,16 @@ use crate::error::{Ends, verdict};
 pub(crate) struct ControlLine<DB: Driver> {
     options: Options<DB>,
     open: Mutex<Option<Open<DB>>>,
-    /// Somebody has asked for it.
-    wanted: AtomicBool,
+    /// What opens it beside everybody; `None` before the first has asked.
+    opener: std::sync::Mutex<Option<AbortHandle>>,
+    /// Each connection that it serves has one more.
+    clients: Arc<()>,
     /// The pool is closed: whoever still needs the line opens it for that once.
     closed: AtomicBool,
 }
+
+/// Held with a connection on which there may be something to stop.
+pub(crate) struct Client(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 struct Open<DB: Driver> {
     connection: DB::Connection,
@@ -36,7 +42,8 @@ impl<DB: Driver> ControlLine<DB> {
         Self {
             options,
             open: Mutex::new(None),
-            wanted: AtomicBool::new(false),
+            opener: std::sync::Mutex::new(None),
+            clients: Arc::new(()),
             closed: AtomicBool::new(false),
         }
     }
@@ -45,27 +52,48 @@ impl<DB: Driver> ControlLine<DB> {
         &self.options
     }
 
+    pub(crate) fn client(&self) -> Client {
+        Client(Arc::clone(&self.clients))
+    }
+
     /// Opens the connection where it is not, beside whoever asks. The first to do so waits for it, and not for all of his
-    /// time: what stands before a server may keep it waiting for good. A failure is not one: it is tried again with the next
-    /// connection, and when it is needed.
-    pub(crate) async fn ensure(self: &Arc<Self>, within: Duration) {
-        if self.open.try_lock().is_ok_and(|slot| slot.is_some()) {
-            return;
-        }
-        let line = Arc::clone(self);
-        let opening = tokio::spawn(async move { line.open(within).await });
-        if !self.wanted.swap(true, Ordering::Relaxed) {
-            let _ = timeout(within / 2, opening).await;
+    /// time: what stands before a server may keep it waiting for good. A failure is not one: it is tried again with the
+    /// next connection, and when it is needed.
+    pub(crate) async fn ensure(self: &Arc<Self>, within: Duration, patience: Duration) {
+        if let Some(opening) = self.start_opener(within) {
+            let _ = timeout(patience, opening).await;
         }
     }
 
+    /// What the first to ask waits for.
+    fn start_opener(self: &Arc<Self>, within: Duration) -> Option<JoinHandle<()>> {
+        if self.open.try_lock().is_ok_and(|slot| slot.is_some()) {
+            return None;
+        }
+        let mut opener = self.opener();
+        let is_first = opener.is_none();
+        let is_at_work = opener.as_ref().is_some_and(|opener| !opener.is_finished());
+        if is_at_work || self.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        let line = Arc::clone(self);
+        let opening = tokio::spawn(async move { line.open(within).await });
+        *opener = Some(opening.abort_handle());
+        is_first.then_some(opening)
+    }
+
+    /// Without the lock while it is opened: a cancel may be needed meanwhile.
     async fn open(&self, within: Duration) {
         let until = Instant::now() + within;
-        if let Ok(mut slot) = timeout_at(until, self.open.lock()).await
+        match timeout_at(until, self.open.lock()).await {
+            Ok(slot) if slot.is_none() => drop(slot),
+            _ => return,
+        }
+        if let Some(open) = self.establish(until).await
+            && let Ok(mut slot) = timeout_at(until, self.open.lock()).await
             && slot.is_none()
-            && let Some(open) = self.establish(until).await
         {
-            self.keep(&mut slot, open);
+            self.take_in(&mut slot, open);
         }
     }
 
@@ -81,14 +109,16 @@ impl<DB: Driver> ControlLine<DB> {
         {
             return self.keep(&mut slot, open);
         }
-        if let Some(open) = self.establish(Instant::now() + within).await {
-            self.keep(&mut slot, open);
-        }
+        drop(slot);
+        self.open(within).await;
     }
 
     /// From here on the line keeps no connection.
     pub(crate) async fn close(&self, within: Duration) {
         self.closed.store(true, Ordering::Release);
+        if let Some(opener) = self.opener().as_ref() {
+            opener.abort();
+        }
         let until = Instant::now() + within;
         if let Ok(mut slot) = timeout_at(until, self.open.lock()).await
             && let Some(open) = slot.take()
@@ -137,7 +167,7 @@ impl<DB: Driver> ControlLine<DB> {
                 Ok(Ok(()))
             );
         if answered {
-            self.keep(&mut slot, open);
+            self.take_in(&mut slot, open);
         }
         answered
     }
@@ -150,6 +180,18 @@ impl<DB: Driver> ControlLine<DB> {
             Some(Open { connection, tag })
         };
         timeout_at(until, open).await.ok()?
+    }
+
+    fn opener(&self) -> std::sync::MutexGuard<'_, Option<AbortHandle>> {
+        self.opener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a new connection, unless there is none that it could serve: it may stand where the only one there is room for
+    /// would have to.
+    fn take_in(&self, slot: &mut Option<Open<DB>>, open: Open<DB>) {
+        if Arc::strong_count(&self.clients) > 1 {
+            self.keep(slot, open);
+        }
     }
 
     fn keep(&self, slot: &mut Option<Open<DB>>, open: Open<DB>) {

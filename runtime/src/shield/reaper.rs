@@ -69,14 +69,14 @@ pub(super) fn close<DB: Driver, L: Carrier<DB>>(mut carrier: L) {
     let line = Arc::clone(&wire.line);
     let target = wire.tag.clone();
     drop(carrier);
-    terminate::<DB>(line, target);
+    if let Ok(runtime) = Handle::try_current() {
+        terminate::<DB>(&runtime, line, target);
+    }
 }
 
 /// Has the server end a connection that is closed at our end. Nobody waits for it.
-pub(crate) fn terminate<DB: Driver>(line: Arc<ControlLine<DB>>, target: DB::Tag) {
-    if let Some(sql) = DB::terminate(&target)
-        && let Ok(runtime) = Handle::try_current()
-    {
+pub(crate) fn terminate<DB: Driver>(runtime: &Handle, line: Arc<ControlLine<DB>>, target: DB::Tag) {
+    if let Some(sql) = DB::terminate(&target) {
         runtime.spawn(async move { line.send(&target, &sql, TERMINATE).await });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::line::ControlLine;
+use super::line::{Client, ControlLine};
 use super::refuse::strings_may_escape;
 use crate::backend::{BoxFuture, Driver};
 
@@ -14,6 +14,7 @@ pub(crate) struct Wire<DB: Driver> {
     pub(crate) connection: DB::Connection,
     pub(crate) tag: DB::Tag,
     pub(crate) line: Arc<ControlLine<DB>>,
+    _client: Client,
     proven: bool,
     retires: bool,
 }
@@ -28,6 +29,7 @@ impl<DB: Driver> Wire<DB> {
         Self {
             connection,
             tag,
+            _client: line.client(),
             line,
             proven: true,
             retires: false,

@@ -49,10 +49,6 @@ const STATEMENTS: usize = 8;
 /// What ends behind its caller's back has so long to do it; it needs a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same for all that is behind a whole phase: on MariaDB a task that is none of the product's stays, now and then,
-/// for as long as 15 s.
-const LONG_PATIENCE: Duration = Duration::from_secs(30);
-
 /// Between two looks at it.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -64,7 +60,7 @@ each_database! {
     use super::rounds::rounds;
     use super::server::Hosted;
     use super::statements::statements;
-    use super::{BYTES_A_CALL, BYTES_TO_AND_FRO, CONNECTIONS, LANES, LONG_PATIENCE, PATIENCE, PAUSE, PLAIN, ROUND, ROWS, SHORT, STATEMENTS, process};
+    use super::{BYTES_A_CALL, BYTES_TO_AND_FRO, CONNECTIONS, LANES, PATIENCE, PAUSE, PLAIN, ROUND, ROWS, SHORT, STATEMENTS, process};
     use crate::campaign::Front;
     use std::panic::AssertUnwindSafe;
     use std::sync::Arc;

@@ -12,15 +12,6 @@ macro_rules! ground {
             Last,
         }
 
-        impl Look {
-            fn patience(self) -> std::time::Duration {
-                match self {
-                    Self::Brief => PATIENCE,
-                    Self::Thorough | Self::Last => LONG_PATIENCE,
-                }
-            }
-        }
-
         struct Ground {
             front: Front,
             server: Server,
@@ -99,10 +90,8 @@ macro_rules! ground {
             ) -> Holdings {
                 let (held, beyond) = self.beyond(look, before, room).await;
                 if let Some(beyond) = beyond {
-                    self.front.violation(format_args!(
-                        "{:?} {when} there are {beyond}",
-                        look.patience()
-                    ));
+                    self.front
+                        .violation(format_args!("{PATIENCE:?} {when} there are {beyond}"));
                 }
                 held
             }
@@ -114,7 +103,7 @@ macro_rules! ground {
                 before: &Holdings,
                 room: &Holdings,
             ) -> (Holdings, Option<String>) {
-                let until = Instant::now() + look.patience();
+                let until = Instant::now() + PATIENCE;
                 loop {
                     let held = match look {
                         Look::Brief => self.open().await,

@@ -39,11 +39,13 @@ macro_rules! statements {
                     leases.push((pool, pool.acquire().await?));
                 }
             }
-            // Each connection has a task, and one that is given back may be closed.
+            // Each connection has a task, and one that is given back may be closed. Counted ahead of the question to the
+            // server: plain sqlx gives the connection that was asked back in a task.
+            let tasks = Handle::current().metrics().num_alive_tasks();
             let mut full = Full {
                 prepared: 0,
                 connections: usize::try_from(place.connections().await).unwrap(),
-                tasks: Handle::current().metrics().num_alive_tasks(),
+                tasks,
             };
             for (pool, mut lease) in leases {
                 let prepared: i64 = sqlx::raw_sql(PREPARED).fetch_one(&mut *lease).await?.try_get(0)?;

@@ -30,9 +30,9 @@ pub(super) fn span<DB: Driver>(text: &str) -> Span {
 /// The first word.
 fn operation(text: &str) -> &str {
     let text = text.trim_start();
-    text.split(|character: char| !character.is_ascii_alphabetic())
-        .next()
-        .unwrap_or_default()
+    let is_word = |byte: &u8| byte.is_ascii_alphabetic();
+    let length = text.bytes().take_while(is_word).count();
+    &text[..length]
 }
 
 /// The life of the session that a statement runs in, and the tag that says what the database did by itself.

@@ -157,8 +157,7 @@ impl Scanner {
             return Some(Refusal::new(keyword, way, self.in_transaction));
         }
         let alone = prepared && self.dialect != Dialect::Sqlite && shape != Shape::Compound;
-        // The search for a byte is many times as fast as reading the tokens.
-        if alone || !lexer.rest().contains(&b';') {
+        if alone || !holds(lexer.rest(), b';') {
             return None;
         }
         self.find(first, lexer, |_, _, way| {
@@ -178,6 +177,16 @@ impl Scanner {
             shape,
         )
     }
+}
+
+/// Whether `byte` stands in `text`. Every statement is searched for some, and few hold them: a search without an early
+/// end compares sixteen bytes at a time. It is many times as fast as reading the tokens, and faster than `contains` in
+/// a text as short as most statements are.
+#[inline]
+fn holds(text: &[u8], byte: u8) -> bool {
+    text.iter()
+        .fold(0, |found, &each| found | u8::from(each == byte))
+        != 0
 }
 
 /// Moves behind the next semicolon.

@@ -72,13 +72,20 @@ fn lost_watch(tag: &PgTag) -> Option<&'static str> {
 /// escape string reads the same under every setting, and so does a quote that is doubled: `\'` is refused under some.
 fn show(owner: Owner, sql: &mut String) {
     let digits = owner.id.checked_ilog10().unwrap_or(0) as usize + 1;
+    let room = 62 - digits;
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\'' && byte != b'\\';
     sql.push_str("E'");
-    for character in owner.operation.chars().take(62 - digits) {
-        match character {
-            '\'' => sql.push_str("''"),
-            '\\' => sql.push_str("\\\\"),
-            ' '..='~' => sql.push(character),
-            _ => sql.push('?'),
+    if owner.operation.bytes().all(is_plain) {
+        // Nearly every name, and every transaction has one.
+        sql.push_str(owner.operation.get(..room).unwrap_or(owner.operation));
+    } else {
+        for character in owner.operation.chars().take(room) {
+            match character {
+                '\'' => sql.push_str("''"),
+                '\\' => sql.push_str("\\\\"),
+                ' '..='~' => sql.push(character),
+                _ => sql.push('?'),
+            }
         }
     }
     let _ = write!(sql, "#{}'", owner.id);

@@ -59,14 +59,14 @@ async fn holds<C: Future<Output = bool>>(mut condition: impl FnMut() -> C) -> bo
 
 each_database! {
     use super::calls::calls;
-    use super::form::{Form, Line};
+    use super::form::{Cut, Form, Line};
     use super::told::Told;
     use super::{ENDED, ENOUGH, LANES, OTHERS, PATIENCE, PROMISED, ROOM, WAKINGS, holds};
     use super::control::control;
     use crate::campaign::Front;
     use crate::heir::Heir;
     use crate::lag::Lag;
-    use std::collections::{BTreeMap, VecDeque};
+    use std::collections::{BTreeMap, BTreeSet, VecDeque};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
     use futures_util::TryStreamExt as _;
@@ -90,6 +90,9 @@ each_database! {
 
     type Plan = Arc<Mutex<VecDeque<Line>>>;
 
+    /// The forms of which some call was dropped.
+    type Seen = Arc<Mutex<BTreeSet<Form>>>;
+
     pub(crate) async fn attack(front: Front) {
         let is_limited = front.settings.is_limited();
         front.report.expect("points", match (is_limited, HAS_WIRE) {
@@ -101,6 +104,9 @@ each_database! {
         for figure in ["dropped ahead of a retry", "dropped in a second attempt"] {
             front.report.expect(figure, if is_limited { 0 } else { 20 });
         }
+        for cut in Cut::ALL {
+            front.report.expect(cut.figure(), if is_limited { 1 } else { 20 });
+        }
         let mut chance = front.settings.chance(("cancel", NAME));
         let mut plan = if front.settings.short { Line::some(HAS_WIRE, &mut chance) } else { Line::all(HAS_WIRE) };
         chance.shuffle(&mut plan);
@@ -109,22 +115,27 @@ each_database! {
         let plan = VecDeque::from(plan.repeat(rounds));
         let plan: Plan = Arc::new(Mutex::new(plan));
         let lag = Lag::default();
+        let seen = Seen::default();
         let lanes = (0..LANES).map(|_| {
-            let (front, plan, lag) = (front.clone(), Arc::clone(&plan), lag.clone());
-            tokio::spawn(async move { front.watch(take(&front, &plan, &lag)).await })
+            let (front, plan, lag, seen) = (front.clone(), Arc::clone(&plan), lag.clone(), Arc::clone(&seen));
+            tokio::spawn(async move { front.watch(take(&front, &plan, &lag, &seen)).await })
         });
         let lanes: Vec<_> = lanes.collect();
         lag.beside(async { drop(join_all(lanes).await) }).await;
+        let is_whole = plan.lock().unwrap().is_empty() && !front.is_over();
+        for form in Form::ALL.iter().filter(|form| is_whole && !seen.lock().unwrap().contains(form)) {
+            front.violation(format_args!("no call of {form:?} was dropped"));
+        }
         if !front.settings.short {
             control(&front).await;
         }
     }
 
     /// Takes one line after the other.
-    async fn take(front: &Front, plan: &Plan, lag: &Lag) {
+    async fn take(front: &Front, plan: &Plan, lag: &Lag, seen: &Seen) {
         loop {
             // A place that somebody has spoiled shows nothing more.
-            let mut lane = Lane::new(front, lag).await;
+            let mut lane = Lane::new(front, lag, seen).await;
             let before = front.report.violations();
             while front.report.violations() == before {
                 let Some(next) = plan.lock().unwrap().pop_front().filter(|_| !front.is_over()) else {
@@ -151,15 +162,16 @@ each_database! {
         points: i64,
         rows: usize,
         lag: &'f Lag,
+        seen: &'f Seen,
         /// How long the next user needs when he is alone, over each wire.
         alone: BTreeMap<Option<usize>, Duration>,
     }
 
     impl<'f> Lane<'f> {
-        async fn new(front: &'f Front, lag: &'f Lag) -> Self {
+        async fn new(front: &'f Front, lag: &'f Lag, seen: &'f Seen) -> Self {
             let place = Place::new().await;
             let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
-            Self { front, place, proxy, kept: None, points: 0, rows: 0, lag, alone: BTreeMap::new() }
+            Self { front, place, proxy, kept: None, points: 0, rows: 0, lag, seen, alone: BTreeMap::new() }
         }
 
         async fn follow(&mut self, line: Line) {
@@ -296,12 +308,18 @@ each_database! {
                 complain(format!("a transaction is open after {PATIENCE:?}"));
             }
             let Some(answer) = ended else {
+                self.seen.lock().unwrap().insert(line.form);
                 self.front.report.count("points", 1);
+                self.front.report.count(line.cut.figure(), 1);
                 if let Some(stage) = told.stage() {
                     self.front.report.count(stage, 1);
                 }
-                let whole = own.len() == rows;
-                self.front.report.count(if whole { "whole" } else { "undone" }, 1);
+                let figure = match own.len() {
+                    0 => "undone",
+                    all if all == rows => "whole",
+                    _ => "in part, without a transaction",
+                };
+                self.front.report.count(figure, 1);
                 return true;
             };
             if let Err(error) = &answer {

@@ -19,6 +19,7 @@ mod child;
 mod commit;
 mod course;
 mod door;
+mod figures;
 mod hang;
 mod heir;
 mod history;

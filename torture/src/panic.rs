@@ -72,6 +72,7 @@ each_database! {
         keep_quiet();
         front.report.expect("panics", if front.settings.is_limited() { 60 } else { 1_000 });
         front.report.expect("waiters", if front.settings.is_limited() { 40 } else { 700 });
+        front.report.expect("reached", if front.settings.is_limited() { 40 } else { 700 });
         let mut chance = front.settings.chance(("panic", NAME));
         let rounds = if front.settings.short { 1 } else { 8 };
         let mut forms = Form::ALL.repeat(rounds);
@@ -148,6 +149,10 @@ each_database! {
                 if !wrong.is_empty() {
                     return false;
                 }
+                if burnt.blown.is_none() && at == 0 {
+                    self.front.violation(format_args!("{form:?} has no boundary"));
+                    return false;
+                }
                 if burnt.blown.is_none() || self.front.is_over() {
                     return true;
                 }
@@ -216,7 +221,10 @@ each_database! {
             let builder = builder.after_connect(|_| {
                 Box::pin(async {
                     // The waiter's, which may be made ready too, panic nowhere.
-                    let pass = || FUSE.try_with(|fuse| fuse.pass(Promise::NOTHING));
+                    let pass = || FUSE.try_with(|fuse| {
+                        fuse.ready();
+                        fuse.pass(Promise::NOTHING);
+                    });
                     let _ = pass();
                     tokio::task::yield_now().await;
                     let _ = pass();
@@ -256,6 +264,9 @@ each_database! {
             }
             if let Ended::Panicked(text) = ended {
                 wrong.push(format!("its caller has another panic: {text:?}"));
+            }
+            if form == Form::AfterConnect && burnt.readied == 0 {
+                wrong.push("nothing has made its connection ready".to_owned());
             }
             if form.has_hooks() && burnt.heard != 1 {
                 wrong.push(format!("the hook behind those that panic ran {} times", burnt.heard));

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use xtask::database::Database;
 
+use crate::figures::Figures;
+
 /// So many violations are printed; all are counted.
 const PRINTED: usize = 20;
 
@@ -26,11 +28,8 @@ pub(crate) struct Report {
 
 #[derive(Debug, Default)]
 struct Found {
-    /// In the order in which they were named first.
-    figures: Vec<(&'static str, u64)>,
-    minima: Vec<(&'static str, u64)>,
-    plain: Vec<(&'static str, u64)>,
-    plain_minima: Vec<(&'static str, u64)>,
+    figures: Figures,
+    plain: Figures,
     violations: usize,
     lacks_server: bool,
 }
@@ -45,36 +44,28 @@ impl Report {
 
     /// So many more of what `figure` counts.
     pub(crate) fn count(&self, figure: &'static str, more: u64) {
-        add(&mut self.found().figures, figure, more);
+        self.found().figures.count(figure, more);
     }
 
     /// The greatest that `figure` was.
     pub(crate) fn greatest(&self, figure: &'static str, value: u64) {
-        let figures = &mut self.found().figures;
-        match figures.iter_mut().find(|(name, _)| *name == figure) {
-            Some((_, greatest)) => *greatest = value.max(*greatest),
-            None => figures.push((figure, value)),
-        }
+        self.found().figures.greatest(figure, value);
     }
 
-    /// A campaign that does less than this of what `figure` counts has shown nothing, and fails. Those of several
-    /// databases add up.
+    /// A campaign that does less than this of what `figure` counts, on the database that it attacks now, has shown nothing,
+    /// and fails.
     pub(crate) fn expect(&self, figure: &'static str, at_least: u64) {
-        let found = &mut *self.found();
-        add(&mut found.figures, figure, 0);
-        add(&mut found.minima, figure, at_least);
+        self.found().figures.expect(figure, at_least);
     }
 
     /// The same for what plain sqlx does: where it does not, the campaign could not have made it.
     pub(crate) fn expect_plain(&self, figure: &'static str, at_least: u64) {
-        let found = &mut *self.found();
-        add(&mut found.plain, figure, 0);
-        add(&mut found.plain_minima, figure, at_least);
+        self.found().plain.expect(figure, at_least);
     }
 
     /// So many more of what plain sqlx did, as the control.
     pub(crate) fn count_plain(&self, figure: &'static str, more: u64) {
-        add(&mut self.found().plain, figure, more);
+        self.found().plain.count(figure, more);
     }
 
     /// Something was not as it must be.
@@ -108,34 +99,37 @@ impl Report {
         found.lacks_server || found.violations >= if short { 1 } else { PRINTED }
     }
 
-    /// Prints how it went. Too little done is as bad as something wrong.
-    pub(crate) fn conclude(&self) -> Verdict {
-        let found = &mut *self.found();
-        if !found.plain.is_empty() {
-            println!("plain sqlx: {}", listed(&found.plain));
+    /// All was done on this database. Too little is as bad as something wrong.
+    pub(crate) fn settle(&self, database: Database) {
+        let (missed, missed_plain, is_kept) = {
+            let found = &mut *self.found();
+            // What was found has kept the rest from being done.
+            let is_kept = found.violations > 0 || found.lacks_server;
+            (found.figures.settle(), found.plain.settle(), is_kept)
+        };
+        if is_kept {
+            return;
         }
-        // What was found has kept the rest from being done.
-        if found.violations == 0 && !found.lacks_server {
-            let campaign = self.campaign;
-            for (figure, done, at_least) in missed(&found.figures, &found.minima) {
-                found.violations += 1;
-                println!("violation in {campaign}: too few {figure}: {done} of {at_least}");
-            }
-            for (figure, done, at_least) in missed(&found.plain, &found.plain_minima) {
-                found.violations += 1;
-                println!(
-                    "violation in {campaign}: too few {figure} of plain sqlx: {done} of {at_least}"
-                );
-            }
+        for missed in missed {
+            self.violation(database, missed);
+        }
+        for missed in missed_plain {
+            self.violation(database, format_args!("of plain sqlx {missed}"));
+        }
+    }
+
+    /// Prints how it went.
+    pub(crate) fn conclude(&self) -> Verdict {
+        let found = &*self.found();
+        if !found.plain.is_empty() {
+            println!("plain sqlx: {}", found.plain);
         }
         if found.lacks_server {
             return Verdict::NotRun;
         }
         println!(
             "campaign {}: {}; violations {}",
-            self.campaign,
-            listed(&found.figures),
-            found.violations
+            self.campaign, found.figures, found.violations
         );
         if found.violations == 0 {
             Verdict::Holds
@@ -149,37 +143,6 @@ impl Report {
     }
 }
 
-fn add(figures: &mut Vec<(&'static str, u64)>, figure: &'static str, more: u64) {
-    match figures.iter_mut().find(|(name, _)| *name == figure) {
-        Some((_, count)) => *count += more,
-        None => figures.push((figure, more)),
-    }
-}
-
-/// The figures that are below their minima, with both.
-fn missed<'f>(
-    figures: &'f [(&'static str, u64)],
-    minima: &'f [(&'static str, u64)],
-) -> impl Iterator<Item = (&'static str, u64, u64)> {
-    let compared = minima
-        .iter()
-        .map(|&(figure, at_least)| (figure, value(figures, figure), at_least));
-    compared.filter(|(_, done, at_least)| done < at_least)
-}
-
-fn value(figures: &[(&'static str, u64)], figure: &str) -> u64 {
-    let found = figures.iter().find(|(name, _)| *name == figure);
-    found.map_or(0, |(_, value)| *value)
-}
-
-fn listed(figures: &[(&'static str, u64)]) -> String {
-    let figures: Vec<String> = figures
-        .iter()
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect();
-    figures.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,14 +150,17 @@ mod tests {
     #[test]
     fn faults_that_did_not_fire_are_no_success() {
         let report = Report::new("none");
-        report.expect("faults", 2);
-        report.expect("faults", 1);
-        report.count("faults", 2);
-        assert_eq!(report.conclude(), Verdict::Violated, "2 of 3");
-        let report = Report::new("none");
         report.expect("faults", 1);
         report.count("faults", 1);
+        report.settle(Database::Sqlite);
         assert_eq!(report.conclude(), Verdict::Holds);
+        report.expect("faults", 1);
+        report.settle(Database::MySql);
+        assert_eq!(report.conclude(), Verdict::Violated);
+        let report = Report::new("none");
+        report.expect_plain("lost writes", 1);
+        report.settle(Database::Sqlite);
+        assert_eq!(report.conclude(), Verdict::Violated);
     }
 
     #[test]

@@ -12,13 +12,16 @@ macro_rules! counter {
         use std::panic::{AssertUnwindSafe, resume_unwind};
         use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
         use std::time::Duration;
-        use steadfast::{Error, Isolation, Outcome, RetryPolicy, with_session};
+        use steadfast::{Category, Error, Isolation, Outcome, RetryPolicy, with_session};
 
         const RETRIED: RetryPolicy = RetryPolicy::exponential().max(6);
         const VERIFIED: RetryPolicy = RETRIED.verify_commit();
 
         /// What has been tried again.
         static AGAIN: AtomicU64 = AtomicU64::new(0);
+
+        /// What had to give way to another transaction.
+        static CONFLICTS: AtomicU64 = AtomicU64::new(0);
 
         /// A panic that is meant, and makes no noise.
         struct Meant;
@@ -128,7 +131,12 @@ macro_rules! counter {
         async fn call(pool: &Pool, level: Option<Isolation>, order: Order) -> Result<(), Error> {
             // A body that fails in any case fails once.
             let is_tried_again = order.course != Course::Fails;
-            let body = async |session: &mut Session| carry_out(session, order).await;
+            let body = async |session: &mut Session| {
+                let done = carry_out(session, order).await;
+                let gave_way = |error: &Error| error.category() == Category::Conflict;
+                CONFLICTS.fetch_add(done.as_ref().is_err_and(gave_way).into(), Ordering::Relaxed);
+                done
+            };
             let mut operation = match order.door {
                 Door::ByHand => {
                     let mut session = pool.begin().await?;

@@ -69,11 +69,14 @@ each_server! {
         for figure in ["kills of servers", "kills of backends", "lost commits", "panicked", "nobody told", "tried again"] {
             front.report.expect(figure, at_least);
         }
+        // A short form may have a level at which there are none.
+        front.report.expect("conflicts", if front.settings.is_limited() { 0 } else { at_least });
         let bank = Arc::new(Bank::found(&front).await);
         for (round, level) in (0..).zip(levels) {
             bank.day(round, level, kills, &mut chance).await;
         }
         front.report.count("lost commits", bank.proxy.fired());
+        front.report.count("conflicts", CONFLICTS.load(Ordering::Relaxed));
         front.report.count("tried again", AGAIN.load(Ordering::Relaxed));
         bank.books.lock().unwrap().report(&front.report);
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A way to do work on a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
     Plain,
     Retry,
@@ -51,7 +51,7 @@ impl Form {
 
     fn cuts(self) -> &'static [Cut] {
         match self {
-            Self::Plain | Self::Retry => &[Cut::Drop, Cut::Timeout, Cut::Select, Cut::Abort],
+            Self::Plain | Self::Retry => &Cut::ALL,
             _ => &[Cut::Drop],
         }
     }
@@ -68,6 +68,20 @@ pub(super) enum Cut {
     Select,
     /// By `abort` of its task, after so many polls.
     Abort,
+}
+
+impl Cut {
+    pub(super) const ALL: [Self; 4] = [Self::Drop, Self::Timeout, Self::Select, Self::Abort];
+
+    /// What calls that ended so are counted as.
+    pub(super) fn figure(self) -> &'static str {
+        match self {
+            Self::Drop => "dropped behind a poll",
+            Self::Timeout => "timed out",
+            Self::Select => "left by select",
+            Self::Abort => "aborted",
+        }
+    }
 }
 
 /// What one call is like at one point after the other.

@@ -119,9 +119,15 @@ impl Told {
         expected: Expected,
     ) {
         match (&self.answer, self.way) {
-            (Err(_), Way::Blind) => front.report.count("unknown", 1),
+            (Err(error), Way::Blind) => {
+                let is_unknown = error.outcome() == Outcome::Unknown;
+                front.report.count("unknown", is_unknown.into());
+            }
             (_, Way::Blind) => {}
-            (_, Way::Verified) => front.report.count("verified", 1),
+            // Where there may have been an answer nobody knows whether the ledger was asked.
+            (_, Way::Verified) => front
+                .report
+                .count("verified", (!expected.may_answer).into()),
         }
         if let Some(contradiction) = self.contradiction(there, expected) {
             front.violation(format_args!(

@@ -23,6 +23,7 @@ pub(super) async fn attack(front: Front) {
         (CALLS.unsigned_abs(), 30)
     };
     front.report.expect("transactions", transactions);
+    front.report.expect("committed", transactions / 2);
     front.report.expect("locks of a stranger", strangers);
     front.report.expect("dropped", strangers);
     let place = Place::new().await;

@@ -39,6 +39,7 @@ each_server! {
         let calls = if front.settings.short { 200 } else { CALLS };
         let is_limited = front.settings.is_limited();
         front.report.expect("transactions", if is_limited { 100 } else { 3 * CALLS as u64 });
+        front.report.expect("committed", if is_limited { 10 } else { 3 * CALLS as u64 / 2 });
         front.report.expect("lost commits", if is_limited { 1 } else { 100 });
         front.report.expect("backends ended", if is_limited { 1 } else { 30 });
         front.report.expect("dropped", if is_limited { 1 } else { 300 });

@@ -72,7 +72,7 @@ impl Fate {
     /// What it is counted as.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Well => "well",
+            Self::Well => "ended well",
             Self::Refused => "refused",
             Self::Dropped(_) => "dropped",
             Self::Panics => "panicked",

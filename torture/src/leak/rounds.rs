@@ -56,6 +56,7 @@ macro_rules! rounds {
                     {
                         count()
                     }
+                    Some(Ok(Ok(_))) if job.fate == Fate::Well => count(),
                     Some(Ok(_)) => {}
                 }
             }

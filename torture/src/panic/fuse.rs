@@ -75,6 +75,8 @@ pub(super) struct Burnt {
     pub(super) waited: bool,
     /// Hooks that ran behind those that blew.
     pub(super) heard: usize,
+    /// Boundaries of what makes connections ready.
+    pub(super) readied: usize,
 }
 
 impl Fuse {
@@ -155,6 +157,10 @@ impl Fuse {
 
     pub(super) fn hear(&self) {
         self.burning().heard += 1;
+    }
+
+    pub(super) fn ready(&self) {
+        self.burning().readied += 1;
     }
 
     pub(super) fn burnt(&self) -> Burnt {

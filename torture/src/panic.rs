@@ -149,8 +149,9 @@ each_database! {
                 if !wrong.is_empty() {
                     return false;
                 }
-                if burnt.blown.is_none() && at == 0 {
-                    self.front.violation(format_args!("{form:?} has no boundary"));
+                // This was the whole call.
+                if burnt.blown.is_none() && (at == 0 || (form == Form::AfterConnect && burnt.readied == 0)) {
+                    self.front.violation(format_args!("{form:?} has none of its boundaries"));
                     return false;
                 }
                 if burnt.blown.is_none() || self.front.is_over() {
@@ -264,9 +265,6 @@ each_database! {
             }
             if let Ended::Panicked(text) = ended {
                 wrong.push(format!("its caller has another panic: {text:?}"));
-            }
-            if form == Form::AfterConnect && burnt.readied == 0 {
-                wrong.push("nothing has made its connection ready".to_owned());
             }
             if form.has_hooks() && burnt.heard != 1 {
                 wrong.push(format!("the hook behind those that panic ran {} times", burnt.heard));

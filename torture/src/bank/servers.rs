@@ -70,7 +70,7 @@ each_server! {
             front.report.expect(figure, at_least);
         }
         // A short form may have a level at which there are none.
-        front.report.expect("conflicts", if front.settings.is_limited() { 0 } else { at_least });
+        front.report.expect("conflicts", (!front.settings.is_limited()).into());
         let bank = Arc::new(Bank::found(&front).await);
         for (round, level) in (0..).zip(levels) {
             bank.day(round, level, kills, &mut chance).await;

@@ -1,4 +1,4 @@
-//! What calls share, under every order in which two or three threads may come to it. The sources are the product's own;
+//! What calls share, under every order in which two or three threads may come to it, with up to three preemptions. The sources are the product's own;
 //! `crate::sync` is its seam.
 
 #![expect(

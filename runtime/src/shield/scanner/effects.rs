@@ -214,7 +214,8 @@ pub(crate) fn mentions(sql: &str, names: &[&str]) -> bool {
         })
 }
 
-/// Whether the word `temp` or `temporary` may stand in `sql`. Every query is searched, see [`holds`].
+/// Whether the word `temp` or `temporary` may stand in `sql`. Every query is searched: the search for one byte is many
+/// times as fast as one for a text.
 fn mentions_temporary(sql: &str) -> bool {
     let bytes = sql.as_bytes();
     let is_in_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -22,7 +22,6 @@ mod door;
 mod hang;
 mod heir;
 mod history;
-mod lag;
 mod leak;
 mod panic;
 mod poison;

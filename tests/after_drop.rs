@@ -13,14 +13,14 @@ use crate::trickle::is_long;
 const DROPPED_AFTER: Duration = Duration::from_millis(100);
 
 /// The slot must serve again within this; what it takes is printed.
-const PROMISED: Duration = Duration::from_secs(1);
+pub const PROMISED: Duration = Duration::from_secs(1);
 
 /// What nearly every slot takes on loopback, on a machine with nothing else to do.
 const GOAL: Duration = Duration::from_millis(20);
 
 /// How often that may be tried: a machine that is busy with other things is late now and then, a slot that is
 /// held is so every time.
-const TRIES: u32 = 5;
+pub const TRIES: u32 = 5;
 
 /// How long plain sqlx is waited for.
 const ENOUGH: Duration = Duration::from_secs(3);
@@ -78,7 +78,7 @@ async fn cut_short<T: Debug>(
 }
 
 /// Whether the promise is kept this time; however busy the machine is, nobody waits for the statement's end.
-fn is_kept(took: Duration) -> bool {
+pub fn is_kept(took: Duration) -> bool {
     assert!(took < PATIENCE, "{took:?}");
     took < PROMISED
 }

@@ -12,16 +12,18 @@ use super::{Failure, MENDED, Who, are_many, every_point, show, stride};
 #[derive(Debug)]
 struct Told {
     acknowledged: Vec<i64>,
-    answer: Result<(), Failure>,
+    /// `None` if none came in time: to COMMIT, or to the statement ahead of it.
+    answer: Option<Result<(), Failure>>,
     left: Vec<i64>,
 }
 
 impl Told {
-    /// `Ok` means that all of what was acknowledged is there, and `Err` that nothing is.
+    /// `Ok` means that all of what was acknowledged is there, and `Err` that nothing is. Silence is not true of anything.
     fn is_true(&self) -> bool {
         match &self.answer {
-            Ok(()) => self.left == self.acknowledged,
-            Err(_) => self.left.is_empty(),
+            Some(Ok(())) => self.left == self.acknowledged,
+            Some(Err(_)) => self.left.is_empty(),
+            None => false,
         }
     }
 
@@ -30,14 +32,18 @@ impl Told {
         let [first, last] = self.acknowledged[..] else {
             return false;
         };
-        self.answer.is_ok() && self.left == [last] && first < last
+        matches!(self.answer, Some(Ok(()))) && self.left == [last] && first < last
     }
 
-    /// Nobody was told anything.
-    fn nothing() -> Self {
+    fn is_silence(&self) -> bool {
+        self.answer.is_none()
+    }
+
+    /// Nobody was told anything, and nobody looks at what is left: it may still come.
+    fn silence(acknowledged: Vec<i64>) -> Self {
         Self {
-            acknowledged: Vec::new(),
-            answer: Ok(()),
+            acknowledged,
+            answer: None,
             left: Vec::new(),
         }
     }
@@ -160,14 +166,14 @@ mod nested {
             match timeout(patience, work.note(ids[2])).await {
                 Ok(Ok(())) => acknowledged.push(ids[2]),
                 Ok(Err(_)) => {}
-                Err(_) => return Some(Told::nothing()),
+                Err(_) => return Some(Told::silence(acknowledged)),
             }
             let Ok(answer) = timeout(patience, work.commit()).await else {
-                return Some(Told::nothing());
+                return Some(Told::silence(acknowledged));
             };
             let mut left = place.notes().await;
             left.retain(|id| ids.contains(id));
-            Some(Told { acknowledged, answer, left })
+            Some(Told { acknowledged, answer: Some(answer), left })
         }
 
         async fn points(who: Who, enough: impl Fn(&[Told]) -> bool) -> Vec<Told> {
@@ -189,10 +195,11 @@ mod nested {
                     point(who, &place, Some(proxy), polls, &ids).await
                 }).await;
             }
-            let faults = all.iter().filter(|told| told.is_the_fault()).count();
+            let count = |like: fn(&Told) -> bool| all.iter().filter(|told| like(told)).count();
             show(2, NAME, who, format_args!(
-                "a nested begin and its INSERT dropped at {} points: {faults} times COMMIT answered Ok and the first write was gone",
-                all.len(),
+                "a nested begin and its INSERT dropped at {} points: {} times COMMIT answered Ok and the first write was gone, \
+                 {} times no answer came",
+                all.len(), count(Told::is_the_fault), count(Told::is_silence),
             ));
             all
         }
@@ -205,6 +212,8 @@ mod nested {
             assert!(shown(&plain), "{MENDED}: {} points", plain.len());
             let ours = points(Who::Steadfast, are_many).await;
             assert!(are_many(&ours) || NAME == "sqlite" && !ours.is_empty(), "too few points: {}", ours.len());
+            let hangs: Vec<_> = ours.iter().filter(|told| told.is_silence()).collect();
+            assert!(hangs.is_empty(), "no answer within {PATIENCE:?}: {hangs:?}");
             let wrong: Vec<_> = ours.iter().filter(|told| !told.is_true()).collect();
             assert!(wrong.is_empty(), "{wrong:?}");
         }
@@ -232,7 +241,7 @@ mod refused {
         let answer = work.commit().await;
         let told = Told {
             acknowledged,
-            answer,
+            answer: Some(answer),
             left: place.notes().await,
         };
         show(
@@ -241,7 +250,9 @@ mod refused {
             who,
             format_args!(
                 "a nested begin that fails: COMMIT {:?}, acknowledged {:?}, kept {:?}",
-                told.answer.as_ref().map_err(ToString::to_string),
+                told.answer
+                    .as_ref()
+                    .map(|answer| answer.as_ref().map_err(ToString::to_string)),
                 told.acknowledged,
                 told.left
             ),
@@ -257,7 +268,7 @@ mod refused {
         assert!(plain.is_the_fault(), "{MENDED}: {plain:?}");
         let ours = fails(Who::Steadfast).await;
         assert!(
-            ours.answer.is_err() && ours.is_true(),
+            matches!(ours.answer, Some(Err(_))) && ours.is_true(),
             "the first error dooms it: {ours:?}"
         );
     }

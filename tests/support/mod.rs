@@ -7,6 +7,7 @@ mod place;
 mod clock;
 pub mod costs;
 pub mod forwarder;
+mod lag;
 pub mod logs;
 pub mod mysql;
 pub mod postgres;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use steadfast::__private::{ManagedError, Operation, shielded};
 
 pub use clock::{Clock, about, leaping, overdue_in_statement, quiet_at_last, quiet_at_once};
+pub use lag::Lag;
 
 /// How long a condition may take: far more than it ever does, on a busy machine too, and less than the 30 seconds of
 /// `SLOW`. What comes within it has not waited for such a statement to end.

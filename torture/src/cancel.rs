@@ -65,13 +65,13 @@ each_database! {
     use super::control::control;
     use crate::campaign::Front;
     use crate::heir::Heir;
-    use crate::lag::Lag;
-    use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
     use futures_util::TryStreamExt as _;
     use futures_util::future::join_all;
     use steadfast::{Error, RetryBudget, retry, with_session};
+    use steadfast_tests::support::Lag;
     use steadfast_tests::support::transient;
     use tokio::time::Instant;
     use xtask::proxy::Proxy;

@@ -23,7 +23,6 @@ mod figures;
 mod hang;
 mod heir;
 mod history;
-mod lag;
 mod leak;
 mod panic;
 mod poison;

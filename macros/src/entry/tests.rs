@@ -207,78 +207,126 @@ impl Noise {
     }
 }
 
-fn functions() -> [TokenStream; 4] {
-    [
-        quote! {
-            #[retry(exponential, max = 5)]
-            #[db_error_handling(retry(conflict), map(unique = Error::Taken))]
-            pub async fn transfer(session: &mut PgSession, from: i64, cents: u32) -> Result<(), Error> { Ok(()) }
-        },
-        quote! {
-            async fn named<'a, T: Send>(&self, #[session] transaction: &'a mut PgSession, one: T) -> Result<T, Error>
-            where T: Clone { Ok(one) }
-        },
-        quote!(
-            #[with_session]
-            async fn lent(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-                Ok(())
-            }
+/// What stands in the parentheses of an attribute and what it stands on, without a mistake.
+struct Managed {
+    door: Door,
+    options: TokenStream,
+    function: TokenStream,
+}
+
+fn managed() -> Vec<Managed> {
+    let managed = |door, options, function| Managed {
+        door,
+        options,
+        function,
+    };
+    vec![
+        managed(
+            Door::WithSession,
+            quote!(timeout = "5s", isolation = serializable, nested = join),
+            quote! {
+                #[retry(exponential, max = 5, jitter = equal)]
+                #[db_error_handling(unique => BankError::Taken, retryable => BankError::Busy)]
+                pub async fn transfer(session: &mut PgSession, from: i64, cents: u32) -> Result<(), BankError> { Ok(()) }
+            },
         ),
-        quote!(
-            fn plain() {}
+        managed(
+            Door::WithSession,
+            quote!(
+                autocommit,
+                pool = self.pool,
+                name = "a::b",
+                crate = steadfast
+            ),
+            quote! {
+                async fn named<'a, T: Send>(&self, session: &mut PgSession, note: &'a str, one: T) -> Result<T, Error>
+                where T: Clone { Ok(one) }
+            },
+        ),
+        managed(
+            Door::WithSession,
+            quote!(
+                recursive,
+                read_only,
+                lock_timeout = "250ms",
+                statement_timeout = "1s"
+            ),
+            quote! {
+                async fn walk<DB: Backend>(session: &mut Session<DB>, (from, to): (i64, i64)) -> Result<u32, Error> { Ok(0) }
+            },
+        ),
+        managed(
+            Door::Retry,
+            quote!(
+                exponential,
+                max = 5,
+                base = "10ms",
+                cap = "1s",
+                factor = 3,
+                within = "10s",
+                on(unique, timeout),
+                verify_commit
+            ),
+            quote! {
+                #[with_session]
+                async fn lent(connection: &mut PgConnection) -> Result<(), sqlx::Error> { Ok(()) }
+            },
+        ),
+        managed(
+            Door::Retry,
+            quote!(policy = HOT_ROWS, idempotent),
+            quote! {
+                async fn count(pool: &SqlitePool, mut seen: Vec<i64>) -> Result<i64, sqlx::Error> { Ok(0) }
+            },
+        ),
+        managed(
+            Door::DbErrorHandling,
+            quote! {
+                unique("users_email_key") => SignUpError::EmailTaken(email),
+                foreign_key => SignUpError::NoSuchTenant,
+                crate = steadfast,
+            },
+            quote! {
+                #[steadfast::with_session(timeout = "1.5s")]
+                async fn sign_up(session: &mut PgSession, email: String) -> Result<(), SignUpError> { Ok(()) }
+            },
+        ),
+        managed(
+            Door::DbErrorHandling,
+            quote!(not_found => Missing, query => SomeError::Query { code: 7 }),
+            quote! {
+                fn plain() -> Result<(), SomeError> { Ok(()) }
+            },
         ),
     ]
 }
 
-fn arguments() -> [TokenStream; 4] {
-    [
-        quote!(timeout = "5s", isolation = serializable, read_only),
-        quote!(
-            exponential,
-            max = 5,
-            base = "10ms",
-            cap = "1s",
-            on(conflict, connection),
-            verify_commit
-        ),
-        quote!(
-            retry(conflict),
-            map(
-                unique("users_email_key") = Error::Taken,
-                _ = Error::Database
-            )
-        ),
-        quote!(
-            autocommit,
-            pool = self.pool,
-            name = "a::b",
-            crate = steadfast
-        ),
-    ]
-}
-
-fn errors() -> [TokenStream; 2] {
-    [
+/// What the derive stands on, without a mistake.
+fn errors() -> Vec<TokenStream> {
+    vec![
         quote! {
             #[session(crate = steadfast)]
             enum Failure<T> where T: Clone {
-                #[session(retry)] Busy,
-                Held(#[from] steadfast::Error),
-                #[session(category = conflict)] Other { source: sqlx::Error, more: T },
+                #[error("busy")] Busy,
+                #[error(transparent)] #[session] Db(steadfast::Error),
+                #[error("other")] Other { source: std::io::Error, more: T },
             }
         },
-        quote!(
-            struct Failure {
+        quote! {
+            pub(crate) enum ServiceError {
+                #[error(transparent)]
+                Repo(#[from] RepoError),
+                #[error("the price list cannot be read")]
+                Prices(#[source] Box<dyn std::error::Error + Send + Sync>),
                 #[session]
-                source: steadfast::Error,
+                Db(#[source] Error),
             }
-        ),
+        },
     ]
 }
 
-fn one_of<const N: usize>(noise: &mut Noise, all: [TokenStream; N]) -> TokenStream {
-    let at = noise.0.usize(..N);
-    all.into_iter().nth(at).unwrap_or_default()
+fn one_of<T>(noise: &mut Noise, mut all: Vec<T>) -> T {
+    all.swap_remove(noise.0.usize(..all.len()))
 }
 
 fn seed() -> u64 {
@@ -302,55 +350,114 @@ fn assert_told(seed: u64, shown: &str, write: impl FnOnce() -> TokenStream) -> b
     is_told
 }
 
-fn attributes(of: impl Fn(&mut Noise) -> (TokenStream, TokenStream)) {
+/// Has many items written, and says how many of them with a diagnostic in it.
+fn many(write: impl Fn(&mut Noise, u64) -> bool) -> usize {
     let seed = seed();
     println!("STEADFAST_SEED={seed}");
     let mut noise = Noise(Rng::with_seed(seed));
-    let mut told = 0;
-    for _ in 0..ROUNDS {
-        let door = noise.door();
-        let (args, item) = of(&mut noise);
-        let shown = format!("#[{}({args})] {item}", door.name());
-        told += usize::from(assert_told(seed, &shown, || attribute(door, args, item)));
-    }
+    let told = (0..ROUNDS).filter(|_| write(&mut noise, seed)).count();
     println!("{ROUNDS} streams, {told} with a diagnostic");
     assert!(told > ROUNDS / 4);
+    told
+}
+
+fn attributes(of: impl Fn(&mut Noise) -> Managed) -> usize {
+    many(|noise, seed| {
+        let Managed {
+            door,
+            options,
+            function,
+        } = of(noise);
+        let shown = format!("#[{}({options})] {function}", door.name());
+        assert_told(seed, &shown, || attribute(door, options, function))
+    })
+}
+
+fn derives(of: impl Fn(&mut Noise) -> TokenStream) -> usize {
+    many(|noise, seed| {
+        let item = of(noise);
+        let shown = format!("#[derive(SessionError)] {item}");
+        assert_told(seed, &shown, || derive(item))
+    })
+}
+
+/// Otherwise what is disturbed is no sense, and each stream ends at the same diagnostic.
+#[track_caller]
+fn assert_sense(shown: &str, written: &TokenStream) {
+    assert!(
+        !written.to_string().contains("compile_error"),
+        "{shown} gives {written}"
+    );
+    if let Err(error) = parse2::<syn::File>(written.clone()) {
+        panic!("{shown} is no code: {error}\n{written}");
+    }
+}
+
+#[test]
+fn sense_undisturbed_has_no_mistake() {
+    for Managed {
+        door,
+        options,
+        function,
+    } in managed()
+    {
+        let shown = format!("#[{}({options})] {function}", door.name());
+        assert_sense(&shown, &attribute(door, options, function));
+    }
+    for item in errors() {
+        let shown = format!("#[derive(SessionError)] {item}");
+        assert_sense(&shown, &derive(item));
+    }
 }
 
 #[test]
 fn noise_in_the_place_of_options() {
-    attributes(|noise| (noise.tokens(8, 2), one_of(noise, functions())));
-}
-
-#[test]
-fn noise_in_the_place_of_a_function() {
-    attributes(|noise| (one_of(noise, arguments()), noise.tokens(16, 3)));
-}
-
-#[test]
-fn sense_disturbed() {
-    attributes(|noise| {
-        let (args, item) = (one_of(noise, arguments()), one_of(noise, functions()));
-        (noise.disturb(args, false), noise.disturb(item, true))
+    attributes(|noise| Managed {
+        options: noise.tokens(8, 2),
+        ..one_of(noise, managed())
     });
 }
 
 #[test]
-fn noise_and_sense_disturbed_under_the_derive() {
-    let seed = seed();
-    println!("STEADFAST_SEED={seed}");
-    let mut noise = Noise(Rng::with_seed(seed));
-    let mut told = 0;
-    for round in 0..ROUNDS {
-        let item = if round % 2 == 0 {
-            noise.tokens(16, 3)
-        } else {
-            let sense = one_of(&mut noise, errors());
-            noise.disturb(sense, false)
-        };
-        let shown = format!("#[derive(SessionError)] {item}");
-        told += usize::from(assert_told(seed, &shown, || derive(item)));
-    }
-    println!("{ROUNDS} streams, {told} with a diagnostic");
-    assert!(told > ROUNDS / 4);
+fn noise_in_the_place_of_a_function() {
+    attributes(|noise| Managed {
+        function: noise.tokens(16, 3),
+        ..one_of(noise, managed())
+    });
+}
+
+#[test]
+fn the_options_of_one_on_the_function_of_another() {
+    attributes(|noise| Managed {
+        door: noise.door(),
+        function: one_of(noise, managed()).function,
+        ..one_of(noise, managed())
+    });
+}
+
+#[test]
+fn sense_disturbed() {
+    let told = attributes(|noise| {
+        let sense = one_of(noise, managed());
+        Managed {
+            door: sense.door,
+            options: noise.disturb(sense.options, false),
+            function: noise.disturb(sense.function, true),
+        }
+    });
+    assert!(told < ROUNDS, "some of it still is sense");
+}
+
+#[test]
+fn noise_under_the_derive() {
+    derives(|noise| noise.tokens(16, 3));
+}
+
+#[test]
+fn sense_disturbed_under_the_derive() {
+    let told = derives(|noise| {
+        let sense = one_of(noise, errors());
+        noise.disturb(sense, false)
+    });
+    assert!(told < ROUNDS, "some of it still is sense");
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use steadfast::{Error, Outcome, SessionPool};
+use steadfast_tests::support::Lag;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::{COMMIT_TIMEOUT, Run};
 use crate::campaign::Front;
-use crate::lag::Lag;
 
 /// A caller is back so long after its deadline at the latest.
 const BACK: Duration = Duration::from_millis(100);

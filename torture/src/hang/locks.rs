@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use sqlx::Connection as _;
 use steadfast::{Error, Outcome, SqliteSession, SqliteSessionPool};
-use steadfast_tests::support::{PATIENCE, transient};
+use steadfast_tests::support::{Lag, PATIENCE, transient};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 use xtask::database::Database;
@@ -18,7 +18,6 @@ use super::lock::Lock;
 use super::phase::Phase;
 use super::run::{COMMIT_TIMEOUT, DEADLINE, LADDER, Run, fresh};
 use crate::campaign::{self, Front};
-use crate::lag::Lag;
 
 pub(super) const PART: campaign::Part = (Database::Sqlite, |front| Box::pin(attack(front)));
 

@@ -17,13 +17,13 @@ each_server! {
     use crate::hang::incident::{Incident, millis};
     use crate::hang::run::{COMMIT_TIMEOUT, DEADLINE, Run, fresh};
     use crate::hang::silence::Silence;
-    use crate::lag::Lag;
     use crate::hang::phase::Phase;
     use crate::private::Private;
     use futures_util::future::join_all;
     use sqlx::pool::PoolConnection;
     use std::time::Duration;
     use steadfast::Outcome;
+    use steadfast_tests::support::Lag;
     use tokio::time::{Instant, sleep, timeout};
     use xtask::proxy::Proxy;
 

@@ -12,12 +12,12 @@ const NAPS: usize = 20_000;
 
 /// Those who sleep beside the calls, and how long after their time they woke.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lag(Arc<Mutex<VecDeque<(Instant, Duration)>>>);
+pub struct Lag(Arc<Mutex<VecDeque<(Instant, Duration)>>>);
 
 impl Lag {
     /// Runs the calls with one sleeper in their own task, and one in another: the calls run here, and what they leave
     /// behind runs there.
-    pub(crate) async fn beside(&self, calls: impl Future<Output = ()>) {
+    pub async fn beside(&self, calls: impl Future<Output = ()>) {
         let elsewhere = tokio::spawn({
             let lag = self.clone();
             async move { lag.sleeps().await }
@@ -43,7 +43,7 @@ impl Lag {
     }
 
     /// The longest of those who woke between these.
-    pub(crate) fn between(&self, then: Instant, until: Instant) -> Duration {
+    pub fn between(&self, then: Instant, until: Instant) -> Duration {
         let naps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let meanwhile = naps
             .iter()

@@ -24,6 +24,8 @@ pub enum Plant {
     AnswerTaken,
     /// A rollback is waited for as long as the server takes.
     RollbackUnbounded,
+    /// What tells whether a connection's runtime still runs stays behind when the connection goes.
+    TaskForgotten,
 }
 
 #[cfg(feature = "__plant")]
@@ -36,7 +38,7 @@ mod planted {
 
     impl Plant {
         /// All of them.
-        pub const ALL: [Self; 7] = [
+        pub const ALL: [Self; 8] = [
             Self::LeaseUnproven,
             Self::DoomIgnored,
             Self::UnknownRetried,
@@ -44,6 +46,7 @@ mod planted {
             Self::CancelLate,
             Self::AnswerTaken,
             Self::RollbackUnbounded,
+            Self::TaskForgotten,
         ];
 
         /// Its name on the command line.
@@ -56,6 +59,7 @@ mod planted {
                 Self::CancelLate => "cancel-late",
                 Self::AnswerTaken => "answer-taken",
                 Self::RollbackUnbounded => "rollback-unbounded",
+                Self::TaskForgotten => "task-forgotten",
             }
         }
     }

@@ -3,6 +3,8 @@
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::plant::{Plant, planted};
+
 /// The runtime on which a connection's socket was opened, and on which its reaper runs.
 pub(super) struct Home {
     runtime: Handle,
@@ -28,6 +30,8 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        self.resident.abort();
+        if !planted(Plant::TaskForgotten) {
+            self.resident.abort();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A model of a session's life, explored to its end: every order in which statements, drops, errors, panics, deadlines,
 //! answers, cancels and losses of the connection may come, up to three statements in each of two attempts. Each bug that can
-//! be planted in the product breaks one of its properties.
+//! be planted in a session's life breaks one of its properties.
 
 #![expect(
     clippy::pedantic,
@@ -13,6 +13,7 @@ extern crate steadfast_tests;
 
 mod caller;
 mod explore;
+mod player;
 mod properties;
 mod server;
 mod session;

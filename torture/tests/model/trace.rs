@@ -1,10 +1,6 @@
-//! What one call does and suffers, step by step, and what the model says of it.
+//! What one call does and suffers, step by step.
 
-use super::caller::Act;
-use super::server::Event;
-use super::world::{
-    Answer, Caller, Cancel, Flight, Outcome, Over, Request, Rules, Rung, Stage, Told, World,
-};
+use super::world::{Outcome, Over, Told};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -15,12 +11,16 @@ pub enum Piece {
     Peek,
     /// A statement that does not end, dropped while it runs.
     Slow,
+    /// The first, dropped while BEGIN runs ahead of it.
+    LeftInBegin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Returns(Over),
     Dropped,
+    /// At the first statement: there is none ahead of it.
+    DroppedInBegin,
     DroppedInStatement,
     LateInStatement,
     /// The connection is lost behind the last statement.
@@ -29,11 +29,21 @@ pub enum End {
     CutBeforeCommit,
     /// The answer to COMMIT does not reach us.
     CutAnswer,
+    /// COMMIT is not answered for as long as we wait; it has come to the server, or never does.
+    SilenceAtCommit {
+        arrives: bool,
+    },
+    /// The body fails, and ROLLBACK does not reach the server.
+    CutBeforeRollback,
 }
 
 #[derive(Clone, Debug)]
 pub struct Trace {
+    /// Of each attempt.
     pub pieces: Vec<Piece>,
+    /// Of an attempt that another may follow.
+    pub first: Option<End>,
+    /// Of the last.
     pub end: End,
 }
 
@@ -44,17 +54,59 @@ pub struct Played {
     pub answers: Vec<Option<bool>>,
     pub told: Option<Told>,
     pub outcome: Outcome,
+    pub attempts: u64,
     /// Whether the work is there; `None` where no row would tell.
     pub is_applied: Option<bool>,
 }
 
 impl Trace {
-    pub fn with_error() -> Self {
-        let pieces = vec![Piece::Insert, Piece::Duplicate];
-        Self {
-            pieces,
-            end: End::Returns(Over::Ok),
+    /// One that tells databases apart, and what chance might leave out.
+    pub fn given(has_wire: bool) -> Vec<Self> {
+        let of = |pieces: &[Piece], first, end| Self {
+            pieces: pieces.to_vec(),
+            first,
+            end,
+        };
+        let ok = End::Returns(Over::Ok);
+        let failed = Some(End::Returns(Over::Err));
+        let mut given = vec![
+            of(&[Piece::Insert, Piece::Duplicate], None, ok),
+            of(&[Piece::Insert], failed, ok),
+            of(&[Piece::Insert, Piece::Slow], failed, End::Dropped),
+        ];
+        if has_wire {
+            let insert = &[Piece::Insert];
+            let silence = |arrives| End::SilenceAtCommit { arrives };
+            given.extend([
+                of(&[], None, End::DroppedInBegin),
+                of(&[], failed, End::DroppedInBegin),
+                of(&[Piece::LeftInBegin, Piece::Insert], None, ok),
+                of(&[Piece::LeftInBegin], failed, ok),
+                of(insert, None, silence(true)),
+                of(insert, None, silence(false)),
+                of(insert, failed, silence(false)),
+                of(insert, Some(silence(true)), ok),
+                of(insert, Some(End::CutAnswer), ok),
+                of(insert, Some(End::CutBeforeCommit), ok),
+                of(insert, Some(End::Cut), ok),
+                of(insert, None, End::CutBeforeRollback),
+                of(insert, Some(End::CutBeforeRollback), ok),
+            ]);
         }
+        given
+    }
+
+    /// How this attempt ends.
+    pub fn end(&self, attempt: u32) -> End {
+        match self.first {
+            Some(first) if attempt == 1 => first,
+            _ => self.end,
+        }
+    }
+
+    /// Whether some attempt ends like this.
+    pub fn has(&self, is_such: impl Fn(End) -> bool) -> bool {
+        self.first.is_some_and(&is_such) || is_such(self.end)
     }
 
     pub fn draw(has_wire: bool, chance: &mut fastrand::Rng) -> Self {
@@ -65,7 +117,7 @@ impl Trace {
             _ => Piece::Peek,
         });
         let mut pieces: Vec<Piece> = pieces.collect();
-        let end = match chance.u8(..if has_wire { 16 } else { 11 }) {
+        let end = match chance.u8(..if has_wire { 18 } else { 11 }) {
             0..4 => End::Returns(Over::Ok),
             4..6 => End::Returns(Over::Err),
             6 => End::Returns(Over::Panicked),
@@ -75,192 +127,28 @@ impl Trace {
             10 => End::LateInStatement,
             11 => End::Cut,
             12..14 => End::CutBeforeCommit,
-            _ => End::CutAnswer,
+            14..16 => End::CutAnswer,
+            16 => End::DroppedInBegin,
+            _ => End::SilenceAtCommit {
+                arrives: chance.bool(),
+            },
         };
+        // In a second attempt nobody outside the body could tell where it is.
+        let is_watched = matches!(
+            end,
+            End::Returns(Over::Late) | End::DroppedInStatement | End::LateInStatement
+        );
+        let first = (!is_watched && chance.u8(..4) == 0).then_some(End::Returns(Over::Err));
+        if has_wire && chance.u8(..8) == 0 {
+            pieces.insert(0, Piece::LeftInBegin);
+        }
+        if end == End::DroppedInBegin {
+            pieces.clear();
+        }
         // What had arrived of a stream, and was not read, may be lost with the connection or not.
         if end == End::Cut && pieces.last() == Some(&Piece::Peek) {
             pieces.push(Piece::Insert);
         }
-        Self { pieces, end }
-    }
-
-    /// Goes through the model with a server that answers at once, where it answers.
-    pub fn play(&self, rules: Rules) -> Played {
-        let mut player = Player {
-            world: World::BEGINNING,
-            rules,
-            served: None,
-        };
-        let answers: Vec<_> = self
-            .pieces
-            .iter()
-            .map(|piece| player.piece(*piece))
-            .collect();
-        player.end(self.end);
-        let Stage::Done(outcome) = player.world.stage else {
-            panic!("{self:?} does not end in the model: {:?}", player.world);
-        };
-        let told = match player.world.caller {
-            Caller::Told(told) => Some(told),
-            _ => None,
-        };
-        let inserts = self.pieces.iter().zip(&answers);
-        let has_rows = inserts
-            .into_iter()
-            .any(|(piece, answer)| *piece == Piece::Insert && *answer == Some(true));
-        let is_applied = has_rows.then_some(player.world.applied > 0);
-        Played {
-            answers,
-            told,
-            outcome,
-            is_applied,
-        }
-    }
-}
-
-struct Player {
-    world: World,
-    rules: Rules,
-    /// What the last statement that reached the server was answered.
-    served: Option<Answer>,
-}
-
-/// What becomes of what the server works on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Server {
-    Answers(Answer),
-    /// It answers all but statements, which end when they are cancelled.
-    Sleeps,
-    /// What was sent has not arrived.
-    IsUnreachable,
-    LosesCommit,
-    LosesAnswerToCommit,
-}
-
-impl Player {
-    fn piece(&mut self, piece: Piece) -> Option<bool> {
-        self.served = None;
-        match piece {
-            Piece::Insert => self.statement(Server::Answers(Answer::Done)),
-            Piece::Duplicate => self.statement(Server::Answers(Answer::Refused)),
-            Piece::Peek => {
-                self.begin_statement(Server::Sleeps);
-                let yielded = self.world.happen(Event::Yield, self.rules);
-                let is_answered = yielded.is_some();
-                if let Some(yielded) = yielded {
-                    self.world = yielded;
-                    self.act(Act::DropStatement);
-                    self.settle(Server::Answers(Answer::Done));
-                }
-                return Some(is_answered);
-            }
-            Piece::Slow => {
-                self.begin_statement(Server::Sleeps);
-                if self.is_in_statement() {
-                    self.act(Act::DropStatement);
-                    return None;
-                }
-            }
-        }
-        Some(self.served == Some(Answer::Done))
-    }
-
-    fn statement(&mut self, server: Server) {
-        // What is left of an earlier one ends as it does, and not as this one.
-        self.begin_statement(Server::Sleeps);
-        if self.is_in_statement() {
-            self.settle(server);
-        }
-    }
-
-    fn is_in_statement(&self) -> bool {
-        self.world.stage == Stage::InStatement(Flight::Pending)
-    }
-
-    fn begin_statement(&mut self, server: Server) {
-        self.act(Act::Statement);
-        self.settle(server);
-    }
-
-    fn end(&mut self, end: End) {
-        let answers = Server::Answers(Answer::Done);
-        match end {
-            End::Returns(over) => self.finish(Act::Return(over), Server::Sleeps),
-            End::Dropped => self.finish(Act::Drop, Server::Sleeps),
-            End::DroppedInStatement => {
-                self.begin_statement(Server::Sleeps);
-                self.finish(Act::Drop, Server::Sleeps);
-            }
-            End::LateInStatement => {
-                self.begin_statement(Server::Sleeps);
-                self.finish(Act::Return(Over::Late), Server::Sleeps);
-            }
-            End::Cut => {
-                let lost = self.world.happen(Event::Lose, self.rules);
-                let server = if lost.is_some() {
-                    Server::IsUnreachable
-                } else {
-                    answers
-                };
-                self.world = lost.unwrap_or(self.world);
-                self.finish(Act::Return(Over::Ok), server);
-            }
-            End::CutBeforeCommit => self.finish(Act::Return(Over::Ok), Server::LosesCommit),
-            End::CutAnswer => self.finish(Act::Return(Over::Ok), Server::LosesAnswerToCommit),
-        }
-    }
-
-    fn finish(&mut self, act: Act, server: Server) {
-        self.act(act);
-        self.settle(server);
-    }
-
-    fn act(&mut self, act: Act) {
-        let next = self.world.act(act, self.rules);
-        self.world = next.unwrap_or_else(|| panic!("{act:?} cannot be in {:?}", self.world));
-    }
-
-    /// Lets happen what happens of itself, until somebody has to do something.
-    fn settle(&mut self, server: Server) {
-        while let Some(next) = self.next(server) {
-            self.world = next;
-        }
-    }
-
-    fn next(&mut self, server: Server) -> Option<World> {
-        let world = self.world;
-        if let Some(next) = world.go_on(self.rules) {
-            return Some(next);
-        }
-        let happen = |event| world.happen(event, self.rules);
-        if world.wire.cancel == Cancel::Underway {
-            return happen(Event::Cancel);
-        }
-        let request = world.wire.running?;
-        let is_statement = request == Request::Statement;
-        let is_commit = request == Request::Commit;
-        match server {
-            Server::IsUnreachable => None,
-            // A grace that passes: nothing else has a limit so short.
-            Server::Sleeps | Server::LosesCommit | Server::LosesAnswerToCommit if is_statement => {
-                match world.stage {
-                    Stage::RollingBack(Rung::Grace) | Stage::Recovering(Rung::Grace) => {
-                        world.time_out(self.rules)
-                    }
-                    _ => None,
-                }
-            }
-            Server::LosesCommit if is_commit => happen(Event::Lose),
-            Server::LosesAnswerToCommit if is_commit => {
-                let lost = happen(Event::Lose)?;
-                lost.happen(Event::Serve(Answer::Done), self.rules)
-            }
-            Server::Answers(answer) if is_statement => {
-                let next = happen(Event::Serve(answer))?;
-                self.served = next.wire.answer;
-                Some(next)
-            }
-            _ => happen(Event::Serve(Answer::Done)),
-        }
+        Self { pieces, first, end }
     }
 }

@@ -1,5 +1,6 @@
 //! The same traces through the model and through the implementation, on real databases. `STEADFAST_SEED` repeats a run.
 
+/// Drawn by chance, beside those that are given.
 const TRACES: usize = 48;
 
 each_database! {
@@ -9,9 +10,9 @@ each_database! {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::time::Duration;
     use futures_util::{FutureExt as _, TryStreamExt as _};
-    use steadfast::{Error, OperationStats};
+    use steadfast::{Error, OperationStats, RetryPolicy};
     use tokio::sync::Notify;
-    use xtask::proxy::{Fault, Proxy};
+    use xtask::proxy::{Fault, Proxy, Sent};
     use super::TRACES;
     use crate::trace::{End, Piece, Played, Trace};
     use crate::world::{Outcome, Over, Rules, Told};
@@ -22,6 +23,13 @@ each_database! {
 
     /// A model of another database, so that it says something that both come to the same.
     const ELSEWHERE: Rules = Rules { errors_doom: !ERROR_DOOMS, ..RULES };
+
+    /// Where nothing is to be answered.
+    const COMMIT_TIMEOUT: Duration = Duration::from_millis(150);
+
+    fn begins(sent: &Sent) -> bool {
+        sent.runs("BEGIN") || sent.runs("START TRANSACTION")
+    }
 
     struct Stage {
         place: Place,
@@ -40,7 +48,7 @@ each_database! {
         async fn new() -> Self {
             let place = Place::new().await;
             let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
-            let pool = Self::pool(&place, proxy.as_ref()).await;
+            let pool = Self::pool(&place, proxy.as_ref(), None).await;
             Self { place, proxy, pool, base: 0, answers: Mutex::default(), is_there: Notify::new(), is_at_end: AtomicBool::new(false) }
         }
 
@@ -53,12 +61,24 @@ each_database! {
             stage
         }
 
-        async fn pool(place: &Place, proxy: Option<&Proxy>) -> Pool {
+        async fn pool(place: &Place, proxy: Option<&Proxy>, commit_timeout: Option<Duration>) -> Pool {
             let builder = match proxy {
                 Some(proxy) => Pool::builder().primary(proxy.url()).max_connections(1),
                 None => place.builder(1),
             };
+            let builder = match commit_timeout {
+                Some(limit) => builder.commit_timeout(limit),
+                None => builder,
+            };
             builder.connect().await.unwrap()
+        }
+
+        fn proxy(&self) -> &Proxy {
+            self.proxy.as_ref().expect("a database with a wire")
+        }
+
+        async fn until_struck(&self, fired: u64) {
+            eventually("the fault strikes", || async { self.proxy().fired() > fired }).await;
         }
 
         async fn piece(&self, session: &mut Session, piece: Piece, row: i64) {
@@ -72,18 +92,30 @@ each_database! {
                     ended = sqlx::query(SLOW).execute(&mut *session) => Some(ended.is_ok()),
                     () = self.place.slow_is_running() => None,
                 },
+                Piece::LeftInBegin => {
+                    let fired = self.proxy().fired();
+                    self.proxy().on(begins, Fault::HoldAnswer);
+                    let left = tokio::select! {
+                        ended = note(session, row) => Some(ended.is_ok()),
+                        () = self.until_struck(fired) => None,
+                    };
+                    self.proxy().resume();
+                    left
+                }
             };
             self.answers.lock().unwrap().push(answer);
         }
 
         async fn body(&self, session: &mut Session, trace: &Trace) -> Result<(), Error> {
+            self.answers.lock().unwrap().clear();
+            let end = trace.end(session.attempt());
             for (row, piece) in (self.base + 1..).zip(&trace.pieces) {
                 self.piece(session, *piece, row).await;
             }
             let Some(proxy) = &self.proxy else {
-                return self.end(session, trace.end).await;
+                return self.end(session, end).await;
             };
-            match trace.end {
+            match end {
                 End::Cut => {
                     assert!(proxy.cut() > 0);
                     // From here on nothing passes.
@@ -91,21 +123,34 @@ each_database! {
                 }
                 End::CutBeforeCommit => proxy.on(|sent| sent.runs("COMMIT"), Fault::CutBefore),
                 End::CutAnswer => proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer),
+                End::SilenceAtCommit { arrives: true } => {
+                    proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
+                }
+                End::SilenceAtCommit { arrives: false } => {
+                    proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldBefore);
+                }
+                End::CutBeforeRollback => proxy.on(|sent| sent.runs("ROLLBACK"), Fault::CutBefore),
+                End::DroppedInBegin => proxy.on(begins, Fault::HoldAnswer),
                 _ => {}
             }
-            self.end(session, trace.end).await
+            self.end(session, end).await
         }
 
         async fn end(&self, session: &mut Session, end: End) -> Result<(), Error> {
-            if !matches!(end, End::DroppedInStatement) {
-                self.is_there.notify_one();
-            }
             match end {
-                End::Returns(Over::Ok) | End::Cut | End::CutBeforeCommit | End::CutAnswer => Ok(()),
-                End::Returns(Over::Err) => Err(sqlx::Error::RowNotFound.into()),
+                End::Returns(Over::Ok) | End::Cut | End::CutBeforeCommit | End::CutAnswer | End::SilenceAtCommit { .. } => Ok(()),
+                End::Returns(Over::Err) | End::CutBeforeRollback => Err(transient()),
                 // Past the hook that would print it.
                 End::Returns(Over::Panicked) => std::panic::resume_unwind(Box::new("as planned")),
-                End::Returns(Over::Late) | End::Dropped => pending().await,
+                End::Returns(Over::Late) => pending().await,
+                End::Dropped => {
+                    self.is_there.notify_one();
+                    pending().await
+                }
+                End::DroppedInBegin => {
+                    note(session, self.base + 1).await?;
+                    Ok(())
+                }
                 End::DroppedInStatement | End::LateInStatement => {
                     // A doomed session answers at once.
                     let _ = sqlx::query(SLOW).execute(&mut *session).await;
@@ -123,11 +168,21 @@ each_database! {
                 Some(limit) => operation.timeout(limit),
                 None => operation,
             };
+            let policy = match trace.first {
+                Some(_) => RetryPolicy::immediate().max(2),
+                None => RetryPolicy::none(),
+            };
+            let fired = self.proxy.as_ref().map(Proxy::fired);
+            let operation = operation.retry(policy);
             let call = AssertUnwindSafe(operation.run(async |session| self.body(session, trace).await)).catch_unwind();
             let ended = match trace.end {
                 End::Dropped => tokio::select! {
                     ended = call => Some(ended),
                     () = self.is_there.notified() => None,
+                },
+                End::DroppedInBegin => tokio::select! {
+                    ended = call => Some(ended),
+                    () = self.until_struck(fired.unwrap_or_default()) => None,
                 },
                 End::DroppedInStatement => tokio::select! {
                     ended = call => Some(ended),
@@ -164,9 +219,18 @@ each_database! {
         async fn play(&self, trace: &Trace, limit: Option<Duration>) -> Option<Played> {
             let before = stats(OPERATION);
             let told = self.call(trace, limit).await;
+            if trace.end == End::DroppedInBegin {
+                self.proxy().resume();
+            }
             quiet(&self.pool).await;
+            if is_silent(trace) {
+                // What is held is lost with its connection.
+                self.proxy().cut();
+            }
             self.place.has_open(0).await;
-            let outcome = ended(before, stats(OPERATION));
+            let now = stats(OPERATION);
+            let outcome = ended(before, now);
+            let attempts = now.retried - before.retried + 1;
             let answers = std::mem::take(&mut *self.answers.lock().unwrap());
             let is_at_end = self.is_at_end.swap(false, Relaxed) || trace.end != End::LateInStatement;
             let in_time = limit.is_none() || (is_at_end && answers.len() == trace.pieces.len());
@@ -175,7 +239,7 @@ each_database! {
             let all = i64::try_from(inserted).unwrap();
             assert!(there == 0 || there == all, "{trace:?}: {there} of {all} rows are there");
             let is_applied = (all > 0).then_some(there == all);
-            in_time.then_some(Played { answers, told, outcome, is_applied })
+            in_time.then_some(Played { answers, told, outcome, attempts, is_applied })
         }
 
         /// Makes ready for the next trace.
@@ -187,10 +251,15 @@ each_database! {
                 proxy.disarm();
                 proxy.reset();
             }
-            if matches!(trace.end, End::Cut | End::CutBeforeCommit | End::CutAnswer) {
-                self.pool.close().await;
-                self.pool = Self::pool(&self.place, self.proxy.as_ref()).await;
+            let is_cut = |end| matches!(end, End::Cut | End::CutBeforeCommit | End::CutAnswer | End::CutBeforeRollback);
+            if trace.has(is_cut) || is_silent(trace) {
+                self.open_pool(None).await;
             }
+        }
+
+        async fn open_pool(&mut self, commit_timeout: Option<Duration>) {
+            self.pool.close().await;
+            self.pool = Self::pool(&self.place, self.proxy.as_ref(), commit_timeout).await;
         }
     }
 
@@ -213,6 +282,10 @@ each_database! {
         outcome
     }
 
+    fn is_silent(trace: &Trace) -> bool {
+        trace.has(|end| matches!(end, End::SilenceAtCommit { .. }))
+    }
+
     fn has_deadline(trace: &Trace) -> bool {
         matches!(trace.end, End::Returns(Over::Late) | End::LateInStatement)
     }
@@ -223,30 +296,36 @@ each_database! {
         println!("STEADFAST_SEED={seed}");
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut stage = Stage::ready().await;
-        let (mut ends, mut others) = (std::collections::BTreeMap::<Outcome, usize>::new(), 0);
-        for number in 0..TRACES {
-            // The first is one that tells databases apart.
-            let trace = if number == 0 { Trace::with_error() } else { Trace::draw(HAS_WIRE, &mut chance) };
+        let (mut ends, mut others, mut differ) = (std::collections::BTreeMap::<Outcome, usize>::new(), 0, Vec::new());
+        let mut traces = Trace::given(HAS_WIRE);
+        traces.extend((0..TRACES).map(|_| Trace::draw(HAS_WIRE, &mut chance)));
+        for (number, trace) in traces.iter().enumerate() {
             let expected = trace.play(RULES);
-            let mut limit = has_deadline(&trace).then_some(Duration::from_millis(150));
+            let mut limit = has_deadline(trace).then_some(Duration::from_millis(150));
+            if is_silent(trace) {
+                stage.open_pool(Some(COMMIT_TIMEOUT)).await;
+            }
             let played = loop {
-                let played = stage.play(&trace, limit).await;
-                stage.renew(&trace).await;
+                let played = stage.play(trace, limit).await;
+                stage.renew(trace).await;
                 match played {
                     Some(played) => break played,
                     None => limit = limit.map(|limit| 2 * limit),
                 }
             };
             let mut allowed = vec![expected.clone()];
-            if has_deadline(&trace) {
+            if has_deadline(trace) {
                 // The caller waits no longer for the proof of the rollback than 100 ms.
                 allowed.push(Played { told: Some(Told::Err(Outcome::NotSent)), ..expected.clone() });
             }
-            assert!(allowed.contains(&played), "trace {number} of seed {seed}, {trace:?}, came to {played:?}, and in the model to {expected:?}");
+            if !allowed.contains(&played) {
+                differ.push(format!("trace {number}, {trace:?}, came to {played:?}, and in the model to {expected:?}"));
+            }
             others += usize::from(played != trace.play(ELSEWHERE));
             *ends.entry(played.outcome).or_default() += 1;
         }
+        assert!(differ.is_empty(), "of seed {seed}: {differ:#?}");
         assert!(others > 0, "no trace of seed {seed} tells this database from one on which errors do otherwise");
-        println!("{NAME:9} | {TRACES} traces | {ends:?} | the same in the model; {others} not in that of another database");
+        println!("{NAME:9} | {} traces | {ends:?} | the same in the model; {others} not in that of another database", traces.len());
     }
 }

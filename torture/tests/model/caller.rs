@@ -1,8 +1,6 @@
 //! What the caller may do: whatever it likes, whenever its code runs or is dropped.
 
-use steadfast::__private::Plant;
-
-use super::world::{Caller, Flight, Lease, Outcome, Over, Request, Rules, Stage, Told, World};
+use super::world::{Caller, Flight, Outcome, Over, Rules, Stage, Told, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -79,13 +77,7 @@ impl World {
         self.caller = Caller::InBody { waits: true };
         self.is_due = true;
         if self.stage == Stage::Unopened {
-            if self.lease == Lease::Closed {
-                self.renew();
-            }
-            self.lease = Lease::Held;
-            self.wire.is_proven = rules.planted(Plant::BeginNotOwned);
-            self.wire.send(Request::Begin);
-            self.stage = Stage::Opening;
+            self.begin(rules);
         }
     }
 

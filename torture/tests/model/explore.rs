@@ -54,9 +54,9 @@ impl World {
 
 /// Goes everywhere, or to the first place where one of the properties is broken.
 pub fn explore(rules: Rules, properties: &[Property]) -> Explored {
-    let mut from: HashMap<World, Option<(Step, World)>> = HashMap::new();
-    let mut next = VecDeque::from([World::BEGINNING]);
-    from.insert(World::BEGINNING, None);
+    let beginnings = World::BEGINNINGS.map(|world| (world, None));
+    let mut from: HashMap<World, Option<(Step, World)>> = HashMap::from(beginnings);
+    let mut next = VecDeque::from(World::BEGINNINGS);
     let mut steps = 0;
     while let Some(world) = next.pop_front() {
         if let Some(property) = properties

@@ -9,7 +9,7 @@ impl Trace {
     /// Goes through the model with a server that answers at once, where it answers.
     pub fn play(&self, rules: Rules) -> Played {
         let mut player = Player {
-            world: World::BEGINNING,
+            world: World::on(true),
             rules,
             served: None,
             may_repeat: self.first.is_some(),
@@ -33,7 +33,7 @@ impl Trace {
         let inserts = self.pieces.iter().zip(&answers);
         let has_rows = inserts
             .into_iter()
-            .any(|(piece, answer)| *piece == Piece::Insert && *answer == Some(true));
+            .any(|(piece, answer)| piece.inserts() && *answer == Some(true));
         let is_applied = has_rows.then_some(player.world.applied > 0);
         Played {
             answers,
@@ -62,6 +62,8 @@ enum Server {
     Sleeps,
     /// What was sent has not arrived.
     IsUnreachable,
+    /// One of them.
+    LosesBegin,
     LosesCommit,
     LosesAnswerToCommit,
     /// It says nothing to COMMIT.
@@ -92,6 +94,10 @@ impl Player {
                     self.act(Act::DropStatement);
                     return None;
                 }
+            }
+            Piece::LostInBegin => {
+                self.begin_statement(Server::LosesBegin);
+                self.settle(Server::Answers(Answer::Done));
             }
             Piece::LeftInBegin => {
                 self.begin_statement(Server::IsUnreachable);
@@ -211,6 +217,9 @@ impl Player {
                 }
                 _ => None,
             },
+            Server::LosesBegin if request == Request::Begin && world.losses == 0 => {
+                happen(Event::Lose)
+            }
             Server::LosesRollback if request == Request::Rollback => happen(Event::Lose),
             Server::IsSilentAtCommit if is_commit => world.time_out(self.rules),
             Server::LosesCommit if is_commit => happen(Event::Lose),

@@ -32,6 +32,11 @@ impl World {
                     self.is_doomed = true;
                     self.fail_statement();
                 }
+                // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
+                Err(Lost) if self.wire.was_idle && self.is_due && !self.is_over() => {
+                    self.close();
+                    self.begin(rules);
+                }
                 Err(Lost) => self.reopen(),
             },
             Stage::Active if self.is_over() => self.close_session(rules),
@@ -273,6 +278,7 @@ impl World {
 
     fn give_back(&mut self) {
         self.wire.is_proven = true;
+        self.wire.was_idle = true;
         self.lease = Lease::Pooled;
     }
 
@@ -288,8 +294,14 @@ impl World {
         };
     }
 
-    pub fn renew(&mut self) {
-        self.wire = Wire::NEW;
+    pub fn begin(&mut self, rules: Rules) {
+        if self.lease == Lease::Closed {
+            self.wire = Wire::NEW;
+        }
+        self.lease = Lease::Held;
+        self.wire.is_proven = rules.planted(Plant::BeginNotOwned);
+        self.wire.send(Request::Begin);
+        self.stage = Stage::Opening;
     }
 
     fn end(&mut self, outcome: Outcome) {

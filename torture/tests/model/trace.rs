@@ -13,6 +13,15 @@ pub enum Piece {
     Slow,
     /// The first, dropped while BEGIN runs ahead of it.
     LeftInBegin,
+    /// The first: a row, ahead of which BEGIN meets a connection that was lost while nobody had it.
+    LostInBegin,
+}
+
+impl Piece {
+    /// Whether it leaves a row where it is answered well.
+    pub fn inserts(self) -> bool {
+        matches!(self, Self::Insert | Self::LostInBegin)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +91,9 @@ impl Trace {
                 of(&[], failed, End::DroppedInBegin),
                 of(&[Piece::LeftInBegin, Piece::Insert], None, ok),
                 of(&[Piece::LeftInBegin], failed, ok),
+                of(&[Piece::LostInBegin, Piece::Insert], None, ok),
+                of(&[Piece::LostInBegin], None, End::Returns(Over::Err)),
+                of(&[Piece::LostInBegin], None, End::Dropped),
                 of(insert, None, silence(true)),
                 of(insert, None, silence(false)),
                 of(insert, failed, silence(false)),
@@ -139,8 +151,12 @@ impl Trace {
             End::Returns(Over::Late) | End::DroppedInStatement | End::LateInStatement
         );
         let first = (!is_watched && chance.u8(..4) == 0).then_some(End::Returns(Over::Err));
-        if has_wire && chance.u8(..8) == 0 {
-            pieces.insert(0, Piece::LeftInBegin);
+        // One connection is lost in a call at the most.
+        let loses_none = first.is_none() && matches!(end, End::Returns(_) | End::Dropped);
+        match chance.u8(..8) {
+            0 if has_wire => pieces.insert(0, Piece::LeftInBegin),
+            1 if has_wire && loses_none => pieces.insert(0, Piece::LostInBegin),
+            _ => {}
         }
         if end == End::DroppedInBegin {
             pieces.clear();

@@ -92,6 +92,10 @@ each_database! {
                     ended = sqlx::query(SLOW).execute(&mut *session) => Some(ended.is_ok()),
                     () = self.place.slow_is_running() => None,
                 },
+                Piece::LostInBegin => {
+                    self.proxy().on(begins, Fault::CutBefore);
+                    Some(note(session, row).await.is_ok())
+                }
                 Piece::LeftInBegin => {
                     let fired = self.proxy().fired();
                     self.proxy().on(begins, Fault::HoldAnswer);
@@ -234,7 +238,7 @@ each_database! {
             let answers = std::mem::take(&mut *self.answers.lock().unwrap());
             let is_at_end = self.is_at_end.swap(false, Relaxed) || trace.end != End::LateInStatement;
             let in_time = limit.is_none() || (is_at_end && answers.len() == trace.pieces.len());
-            let inserted = answers.iter().zip(&trace.pieces).filter(|(ok, piece)| **piece == Piece::Insert && **ok == Some(true)).count();
+            let inserted = answers.iter().zip(&trace.pieces).filter(|(ok, piece)| piece.inserts() && **ok == Some(true)).count();
             let there = self.place.count(&format!("notes WHERE id > {}", self.base)).await;
             let all = i64::try_from(inserted).unwrap();
             assert!(there == 0 || there == all, "{trace:?}: {there} of {all} rows are there");
@@ -255,6 +259,11 @@ each_database! {
             if trace.has(is_cut) || is_silent(trace) {
                 self.open_pool(None).await;
             }
+        }
+
+        /// Whatever connection there is has served before.
+        async fn warm_up(&self) {
+            sqlx::query("SELECT 1").execute(&self.pool).await.unwrap();
         }
 
         async fn open_pool(&mut self, commit_timeout: Option<Duration>) {
@@ -305,6 +314,7 @@ each_database! {
             if is_silent(trace) {
                 stage.open_pool(Some(COMMIT_TIMEOUT)).await;
             }
+            stage.warm_up().await;
             let played = loop {
                 let played = stage.play(trace, limit).await;
                 stage.renew(trace).await;

@@ -115,6 +115,8 @@ pub enum Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wire {
     pub is_up: bool,
+    /// It had been in the pool before it was taken: its server may have gone meanwhile.
+    pub was_idle: bool,
     /// The mark that is taken away before BEGIN and given back by a proof: without it the connection is closed.
     pub is_proven: bool,
     /// The server's end.
@@ -188,6 +190,7 @@ pub struct World {
 impl Wire {
     pub const NEW: Self = Self {
         is_up: true,
+        was_idle: false,
         is_proven: true,
         transaction: Transaction::None,
         running: None,
@@ -212,24 +215,32 @@ impl Wire {
 }
 
 impl World {
-    pub const BEGINNING: Self = Self {
-        caller: Caller::InBody { waits: false },
-        stage: Stage::Unopened,
-        lease: Lease::Pooled,
-        wire: Wire::NEW,
-        attempt: 1,
-        statements: 0,
-        is_due: false,
-        is_doomed: false,
-        fate: None,
-        is_commit_astray: false,
-        errors: 0,
-        losses: 0,
-        applied: 0,
-        committed_in_doom: false,
-        is_next_hit: false,
-        ends: 0,
-    };
+    /// On a new connection, and on one that has served before.
+    pub const BEGINNINGS: [Self; 2] = [Self::on(false), Self::on(true)];
+
+    pub const fn on(was_idle: bool) -> Self {
+        Self {
+            caller: Caller::InBody { waits: false },
+            stage: Stage::Unopened,
+            lease: Lease::Pooled,
+            wire: Wire {
+                was_idle,
+                ..Wire::NEW
+            },
+            attempt: 1,
+            statements: 0,
+            is_due: false,
+            is_doomed: false,
+            fate: None,
+            is_commit_astray: false,
+            errors: 0,
+            losses: 0,
+            applied: 0,
+            committed_in_doom: false,
+            is_next_hit: false,
+            ends: 0,
+        }
+    }
 
     pub fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done(_))

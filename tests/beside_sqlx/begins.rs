@@ -18,7 +18,7 @@ struct Told {
 }
 
 impl Told {
-    /// `Ok` means that all of what was acknowledged is there, and `Err` that nothing is. Silence is not true of anything.
+    /// `Ok` means that all of what was acknowledged is there, and `Err` that nothing is. Silence is true of nothing.
     fn is_true(&self) -> bool {
         match &self.answer {
             Some(Ok(())) => self.left == self.acknowledged,

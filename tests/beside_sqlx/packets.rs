@@ -23,7 +23,7 @@ enum Next {
     RefusedByUs,
     /// What no server said: another statement's answer, or bytes that are none.
     Nonsense(String),
-    /// Any other error. One that says the connection is gone would be honest.
+    /// Any other error.
     Failed(String),
     Silence,
 }

@@ -85,7 +85,7 @@ impl Campaign {
             };
             // In a task of its own, as its lanes: the figures of the rest are worth having.
             front.watch(attack(front.clone())).await;
-            report.settle(*database);
+            report.settle(*database, settings.short);
         }
         report.greatest("seconds", began.elapsed().as_secs());
         report.conclude()

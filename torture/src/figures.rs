@@ -45,8 +45,8 @@ impl Figures {
         self.named(name).at_least += at_least;
     }
 
-    /// What the database that was attacked has not reached. The next one starts from here: what one of them does much of
-    /// says nothing of another.
+    /// What the database that was attacked has not reached. The next one starts from here: what one of them does much
+    /// of says nothing of another.
     pub(crate) fn settle(&mut self) -> Vec<Missed> {
         let settled = self.0.iter_mut().map(|figure| {
             let done = figure.value - figure.before;

@@ -149,12 +149,15 @@ each_database! {
                 if !wrong.is_empty() {
                     return false;
                 }
-                // This was the whole call.
-                if burnt.blown.is_none() && (at == 0 || (form == Form::AfterConnect && burnt.readied == 0)) {
-                    self.front.violation(format_args!("{form:?} has none of its boundaries"));
-                    return false;
+                if burnt.blown.is_none() {
+                    // This was the whole call.
+                    let has_boundaries = at > 0 && (form != Form::AfterConnect || burnt.readied > 0);
+                    if !has_boundaries {
+                        self.front.violation(format_args!("{form:?} has none of its boundaries"));
+                    }
+                    return has_boundaries;
                 }
-                if burnt.blown.is_none() || self.front.is_over() {
+                if self.front.is_over() {
                     return true;
                 }
                 self.front.report.count("panics", 1);
@@ -223,7 +226,7 @@ each_database! {
                 Box::pin(async {
                     // The waiter's, which may be made ready too, panic nowhere.
                     let pass = || FUSE.try_with(|fuse| {
-                        fuse.ready();
+                        fuse.readies();
                         fuse.pass(Promise::NOTHING);
                     });
                     let _ = pass();

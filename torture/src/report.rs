@@ -31,7 +31,16 @@ struct Found {
     figures: Figures,
     plain: Figures,
     violations: usize,
+    /// Those of the databases before.
+    settled: usize,
     lacks_server: bool,
+}
+
+impl Found {
+    /// Whether more violations would say nothing more. A short form is about whether there are any.
+    fn is_enough(&self, short: bool) -> bool {
+        self.lacks_server || self.violations >= if short { 1 } else { PRINTED }
+    }
 }
 
 impl Report {
@@ -52,8 +61,8 @@ impl Report {
         self.found().figures.greatest(figure, value);
     }
 
-    /// A campaign that does less than this of what `figure` counts, on the database that it attacks now, has shown nothing,
-    /// and fails.
+    /// A campaign that does less than this of what `figure` counts, on the database that it attacks now, has shown
+    /// nothing, and fails.
     pub(crate) fn expect(&self, figure: &'static str, at_least: u64) {
         self.found().figures.expect(figure, at_least);
     }
@@ -93,29 +102,29 @@ impl Report {
         self.found().violations
     }
 
-    /// Whether more violations would say nothing more. A short form is about whether there are any.
+    /// Whether nothing more is to be done.
     pub(crate) fn is_settled(&self, short: bool) -> bool {
-        let found = self.found();
-        found.lacks_server || found.violations >= if short { 1 } else { PRINTED }
+        self.found().is_enough(short)
     }
 
     /// All was done on this database. Too little is as bad as something wrong.
-    pub(crate) fn settle(&self, database: Database) {
+    pub(crate) fn settle(&self, database: Database, short: bool) {
         let (missed, missed_plain, is_kept) = {
             let found = &mut *self.found();
             // What was found has kept the rest from being done.
-            let is_kept = found.violations > 0 || found.lacks_server;
+            let is_kept = found.violations > found.settled || found.is_enough(short);
             (found.figures.settle(), found.plain.settle(), is_kept)
         };
-        if is_kept {
-            return;
+        if !is_kept {
+            for missed in missed {
+                self.violation(database, missed);
+            }
+            for missed in missed_plain {
+                self.violation(database, format_args!("of plain sqlx {missed}"));
+            }
         }
-        for missed in missed {
-            self.violation(database, missed);
-        }
-        for missed in missed_plain {
-            self.violation(database, format_args!("of plain sqlx {missed}"));
-        }
+        let found = &mut *self.found();
+        found.settled = found.violations;
     }
 
     /// Prints how it went.
@@ -152,14 +161,22 @@ mod tests {
         let report = Report::new("none");
         report.expect("faults", 1);
         report.count("faults", 1);
-        report.settle(Database::Sqlite);
+        report.settle(Database::Sqlite, false);
         assert_eq!(report.conclude(), Verdict::Holds);
         report.expect("faults", 1);
-        report.settle(Database::MySql);
+        report.settle(Database::MySql, false);
+        assert_eq!(report.violations(), 1);
+        report.expect("faults", 1);
+        report.settle(Database::Postgres, false);
+        assert_eq!(
+            report.violations(),
+            2,
+            "those of another database hide nothing"
+        );
         assert_eq!(report.conclude(), Verdict::Violated);
         let report = Report::new("none");
         report.expect_plain("lost writes", 1);
-        report.settle(Database::Sqlite);
+        report.settle(Database::Sqlite, false);
         assert_eq!(report.conclude(), Verdict::Violated);
     }
 

@@ -2,10 +2,7 @@
 
 macro_rules! control {
     () => {
-        /// From one point to the next.
-        const STRIDE: usize = 3;
-
-        /// What drops lead to: the driver of PostgreSQL goes on in the transaction, that of MySQL waits for its packets.
+        /// What drops lead to: PostgreSQL's driver goes on in the transaction, MySQL's waits for its packets.
         const FOUND: &str = match NAME.as_bytes() {
             b"postgres" => "transactions left open",
             _ => "slots held",
@@ -18,7 +15,7 @@ macro_rules! control {
             transaction.commit().await
         }
 
-        /// Drops a transaction of plain sqlx at some of its polls, byte by byte, on new connections, and counts what
+        /// Drops a transaction of plain sqlx at each of its polls, byte by byte, on new connections, and counts what
         /// is left.
         async fn control(front: &Front) {
             if !HAS_WIRE {
@@ -37,7 +34,7 @@ macro_rules! control {
         async fn control_lane(front: &Front, lane: usize) {
             let place = Place::new().await;
             let proxy = Proxy::before(&place.url).unwrap();
-            for polls in (1 + lane * STRIDE..).step_by(LANES * STRIDE) {
+            for polls in (1 + lane..).step_by(LANES) {
                 if front.is_over() || !control_point(front, &place, &proxy, polls).await {
                     return;
                 }

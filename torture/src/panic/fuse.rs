@@ -159,7 +159,8 @@ impl Fuse {
         self.burning().heard += 1;
     }
 
-    pub(super) fn ready(&self) {
+    /// A boundary of what makes a connection ready.
+    pub(super) fn readies(&self) {
         self.burning().readied += 1;
     }
 

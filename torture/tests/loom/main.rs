@@ -1,5 +1,5 @@
-//! What calls share, under every order in which two or three threads may come to it, with up to three preemptions. The sources are the product's own;
-//! `crate::sync` is its seam.
+//! What calls share, under every order in which two or three threads may come to it, with up to three preemptions. The
+//! sources are the product's own; `crate::sync` is its seam.
 
 #![expect(
     clippy::pedantic,

@@ -62,7 +62,7 @@ enum Server {
     Sleeps,
     /// What was sent has not arrived.
     IsUnreachable,
-    /// One of them.
+    /// The first.
     LosesBegin,
     LosesCommit,
     LosesAnswerToCommit,

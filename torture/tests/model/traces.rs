@@ -314,8 +314,8 @@ each_database! {
             if is_silent(trace) {
                 stage.open_pool(Some(COMMIT_TIMEOUT)).await;
             }
-            stage.warm_up().await;
             let played = loop {
+                stage.warm_up().await;
                 let played = stage.play(trace, limit).await;
                 stage.renew(trace).await;
                 match played {

@@ -26,16 +26,16 @@ macro_rules! locals {
 
         #[with_session(timeout = "150ms")]
         async fn timed_out(session: &mut Session, base: i64, fuse: &Fuse) -> Result<(), Error> {
-            note(session, base + 1).await?;
             let _local = Sore(fuse.clone(), Promise::NOTHING);
+            note(session, base + 1).await?;
             fuse.held().await;
             std::future::pending().await
         }
 
         #[with_session]
         async fn dropped(session: &mut Session, base: i64, fuse: &Fuse) -> Result<(), Error> {
-            note(session, base + 1).await?;
             let _local = Sore(fuse.clone(), Promise::NOTHING);
+            note(session, base + 1).await?;
             fuse.held().await;
             std::future::pending().await
         }

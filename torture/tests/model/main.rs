@@ -13,6 +13,7 @@ extern crate steadfast_tests;
 
 mod caller;
 mod explore;
+mod implementation;
 mod player;
 mod properties;
 mod server;

@@ -9,7 +9,7 @@ impl Trace {
     /// Goes through the model with a server that answers at once, where it answers.
     pub fn play(&self, rules: Rules) -> Played {
         let mut player = Player {
-            world: World::on(true),
+            world: World::on(!self.is_cold),
             rules,
             served: None,
             may_repeat: self.first.is_some(),

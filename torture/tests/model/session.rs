@@ -267,12 +267,13 @@ impl World {
         self.is_over() && !self.wants_commit() && rules.planted(Plant::BeginNotOwned)
     }
 
-    /// Nothing was begun: the next statement opens on another connection.
+    /// Nothing was begun, and it is as if nothing had been asked: the next statement opens on another connection.
     fn reopen(&mut self) {
         if self.lease == Lease::Held {
             self.close();
         }
         self.stage = Stage::Unopened;
+        self.statements = 0;
         self.fail_statement();
     }
 

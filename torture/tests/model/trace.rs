@@ -13,7 +13,8 @@ pub enum Piece {
     Slow,
     /// The first, dropped while BEGIN runs ahead of it.
     LeftInBegin,
-    /// The first: a row, ahead of which BEGIN meets a connection that was lost while nobody had it.
+    /// The first: a row, ahead of which the connection is lost before BEGIN reaches the server. One that had served before
+    /// may have gone while nobody had it, and BEGIN is sent again on another.
     LostInBegin,
 }
 
@@ -54,6 +55,8 @@ pub struct Trace {
     pub first: Option<End>,
     /// Of the last.
     pub end: End,
+    /// Whether its connection has served nobody before.
+    pub is_cold: bool,
 }
 
 /// What came of a trace.
@@ -75,6 +78,7 @@ impl Trace {
             pieces: pieces.to_vec(),
             first,
             end,
+            is_cold: false,
         };
         let ok = End::Returns(Over::Ok);
         let failed = Some(End::Returns(Over::Err));
@@ -86,6 +90,10 @@ impl Trace {
         if has_wire {
             let insert = &[Piece::Insert];
             let silence = |arrives| End::SilenceAtCommit { arrives };
+            let cold = |pieces, end| Self {
+                is_cold: true,
+                ..of(pieces, None, end)
+            };
             given.extend([
                 of(&[], None, End::DroppedInBegin),
                 of(&[], failed, End::DroppedInBegin),
@@ -94,6 +102,10 @@ impl Trace {
                 of(&[Piece::LostInBegin, Piece::Insert], None, ok),
                 of(&[Piece::LostInBegin], None, End::Returns(Over::Err)),
                 of(&[Piece::LostInBegin], None, End::Dropped),
+                cold(&[Piece::LostInBegin], ok),
+                cold(&[Piece::LostInBegin], End::Returns(Over::Err)),
+                cold(&[Piece::LostInBegin, Piece::Insert], ok),
+                cold(&[Piece::LeftInBegin, Piece::Insert], ok),
                 of(insert, None, silence(true)),
                 of(insert, None, silence(false)),
                 of(insert, failed, silence(false)),
@@ -117,8 +129,26 @@ impl Trace {
     }
 
     /// Whether some attempt ends like this.
-    pub fn has(&self, is_such: impl Fn(End) -> bool) -> bool {
+    fn has(&self, is_such: impl Fn(End) -> bool) -> bool {
         self.first.is_some_and(&is_such) || is_such(self.end)
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.has(|end| matches!(end, End::SilenceAtCommit { .. }))
+    }
+
+    /// Whether it leaves a pool behind whose connections are lost.
+    pub fn is_cut(&self) -> bool {
+        self.has(|end| {
+            matches!(
+                end,
+                End::Cut | End::CutBeforeCommit | End::CutAnswer | End::CutBeforeRollback
+            )
+        })
+    }
+
+    pub fn has_deadline(&self) -> bool {
+        matches!(self.end, End::Returns(Over::Late) | End::LateInStatement)
     }
 
     pub fn draw(has_wire: bool, chance: &mut fastrand::Rng) -> Self {
@@ -161,10 +191,16 @@ impl Trace {
         if end == End::DroppedInBegin {
             pieces.clear();
         }
-        // What had arrived of a stream, and was not read, may be lost with the connection or not.
-        if end == End::Cut && pieces.last() == Some(&Piece::Peek) {
+        // What had arrived, and was not read, may be lost with the connection or not.
+        let is_unread = matches!(pieces.last(), Some(Piece::Peek | Piece::LeftInBegin));
+        if end == End::Cut && is_unread {
             pieces.push(Piece::Insert);
         }
-        Self { pieces, first, end }
+        Self {
+            pieces,
+            first,
+            end,
+            is_cold: chance.u8(..6) == 0,
+        }
     }
 }

@@ -10,10 +10,11 @@ each_database! {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::time::Duration;
     use futures_util::{FutureExt as _, TryStreamExt as _};
-    use steadfast::{Error, OperationStats, RetryPolicy};
+    use steadfast::{Error, RetryPolicy};
     use tokio::sync::Notify;
-    use xtask::proxy::{Fault, Proxy, Sent};
+    use xtask::proxy::{Fault, Proxy};
     use super::TRACES;
+    use crate::implementation::{arm, begins, ended};
     use crate::trace::{End, Piece, Played, Trace};
     use crate::world::{Outcome, Over, Rules, Told};
 
@@ -26,10 +27,6 @@ each_database! {
 
     /// Where nothing is to be answered.
     const COMMIT_TIMEOUT: Duration = Duration::from_millis(150);
-
-    fn begins(sent: &Sent) -> bool {
-        sent.runs("BEGIN") || sent.runs("START TRANSACTION")
-    }
 
     struct Stage {
         place: Place,
@@ -48,7 +45,7 @@ each_database! {
         async fn new() -> Self {
             let place = Place::new().await;
             let proxy = HAS_WIRE.then(|| Proxy::before(&place.url).unwrap());
-            let pool = Self::pool(&place, proxy.as_ref(), None).await;
+            let pool = Self::pool(&place, proxy.as_ref(), None);
             Self { place, proxy, pool, base: 0, answers: Mutex::default(), is_there: Notify::new(), is_at_end: AtomicBool::new(false) }
         }
 
@@ -61,7 +58,7 @@ each_database! {
             stage
         }
 
-        async fn pool(place: &Place, proxy: Option<&Proxy>, commit_timeout: Option<Duration>) -> Pool {
+        fn pool(place: &Place, proxy: Option<&Proxy>, commit_timeout: Option<Duration>) -> Pool {
             let builder = match proxy {
                 Some(proxy) => Pool::builder().primary(proxy.url()).max_connections(1),
                 None => place.builder(1),
@@ -70,7 +67,7 @@ each_database! {
                 Some(limit) => builder.commit_timeout(limit),
                 None => builder,
             };
-            builder.connect().await.unwrap()
+            builder.connect_lazy().unwrap()
         }
 
         fn proxy(&self) -> &Proxy {
@@ -116,26 +113,8 @@ each_database! {
             for (row, piece) in (self.base + 1..).zip(&trace.pieces) {
                 self.piece(session, *piece, row).await;
             }
-            let Some(proxy) = &self.proxy else {
-                return self.end(session, end).await;
-            };
-            match end {
-                End::Cut => {
-                    assert!(proxy.cut() > 0);
-                    // From here on nothing passes.
-                    eventually("the connections are gone", || async { proxy.cut() == 0 }).await;
-                }
-                End::CutBeforeCommit => proxy.on(|sent| sent.runs("COMMIT"), Fault::CutBefore),
-                End::CutAnswer => proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer),
-                End::SilenceAtCommit { arrives: true } => {
-                    proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
-                }
-                End::SilenceAtCommit { arrives: false } => {
-                    proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldBefore);
-                }
-                End::CutBeforeRollback => proxy.on(|sent| sent.runs("ROLLBACK"), Fault::CutBefore),
-                End::DroppedInBegin => proxy.on(begins, Fault::HoldAnswer),
-                _ => {}
+            if let Some(proxy) = &self.proxy {
+                arm(proxy, end).await;
             }
             self.end(session, end).await
         }
@@ -201,7 +180,7 @@ each_database! {
             };
             ended.map(|ended| match ended {
                 Ok(Ok(())) => Told::Ok,
-                Ok(Err(error)) => Told::Err(outcome(error.outcome())),
+                Ok(Err(error)) => Told::Err(error.outcome().into()),
                 Err(_payload) => Told::Panicked,
             })
         }
@@ -227,7 +206,7 @@ each_database! {
                 self.proxy().resume();
             }
             quiet(&self.pool).await;
-            if is_silent(trace) {
+            if trace.is_silent() {
                 // What is held is lost with its connection.
                 self.proxy().cut();
             }
@@ -255,48 +234,26 @@ each_database! {
                 proxy.disarm();
                 proxy.reset();
             }
-            let is_cut = |end| matches!(end, End::Cut | End::CutBeforeCommit | End::CutAnswer | End::CutBeforeRollback);
-            if trace.has(is_cut) || is_silent(trace) {
+            if trace.is_cut() || trace.is_silent() {
                 self.open_pool(None).await;
             }
         }
 
-        /// Whatever connection there is has served before.
-        async fn warm_up(&self) {
-            sqlx::query("SELECT 1").execute(&self.pool).await.unwrap();
+        /// The connection that the trace begins with is a new one, or has served before.
+        async fn prepare(&mut self, trace: &Trace) {
+            let limit = trace.is_silent().then_some(COMMIT_TIMEOUT);
+            if trace.is_cold || limit.is_some() {
+                self.open_pool(limit).await;
+            }
+            if !trace.is_cold {
+                sqlx::query("SELECT 1").execute(&self.pool).await.unwrap();
+            }
         }
 
         async fn open_pool(&mut self, commit_timeout: Option<Duration>) {
             self.pool.close().await;
-            self.pool = Self::pool(&self.place, self.proxy.as_ref(), commit_timeout).await;
+            self.pool = Self::pool(&self.place, self.proxy.as_ref(), commit_timeout);
         }
-    }
-
-    fn outcome(outcome: steadfast::Outcome) -> Outcome {
-        match outcome {
-            steadfast::Outcome::NotSent => Outcome::NotSent,
-            steadfast::Outcome::RolledBack => Outcome::RolledBack,
-            steadfast::Outcome::Committed => Outcome::Committed,
-            _ => Outcome::Unknown,
-        }
-    }
-
-    /// How the one call between them has ended.
-    fn ended(before: OperationStats, now: OperationStats) -> Outcome {
-        let counts = |stats: OperationStats| [stats.not_sent, stats.rolled_back, stats.committed, stats.unknown];
-        let ends = [Outcome::NotSent, Outcome::RolledBack, Outcome::Committed, Outcome::Unknown];
-        let mut more = counts(before).into_iter().zip(counts(now)).zip(ends).filter(|((before, now), _)| now > before);
-        let Some((_, outcome)) = more.next() else { panic!("no end was counted: {now:?}") };
-        assert!(more.next().is_none(), "two ends were counted: {before:?}, {now:?}");
-        outcome
-    }
-
-    fn is_silent(trace: &Trace) -> bool {
-        trace.has(|end| matches!(end, End::SilenceAtCommit { .. }))
-    }
-
-    fn has_deadline(trace: &Trace) -> bool {
-        matches!(trace.end, End::Returns(Over::Late) | End::LateInStatement)
     }
 
     #[tokio::test]
@@ -310,12 +267,9 @@ each_database! {
         traces.extend((0..TRACES).map(|_| Trace::draw(HAS_WIRE, &mut chance)));
         for (number, trace) in traces.iter().enumerate() {
             let expected = trace.play(RULES);
-            let mut limit = has_deadline(trace).then_some(Duration::from_millis(150));
-            if is_silent(trace) {
-                stage.open_pool(Some(COMMIT_TIMEOUT)).await;
-            }
+            let mut limit = trace.has_deadline().then_some(Duration::from_millis(150));
             let played = loop {
-                stage.warm_up().await;
+                stage.prepare(trace).await;
                 let played = stage.play(trace, limit).await;
                 stage.renew(trace).await;
                 match played {
@@ -324,7 +278,7 @@ each_database! {
                 }
             };
             let mut allowed = vec![expected.clone()];
-            if has_deadline(trace) {
+            if trace.has_deadline() {
                 // The caller waits no longer for the proof of the rollback than 100 ms.
                 allowed.push(Played { told: Some(Told::Err(Outcome::NotSent)), ..expected.clone() });
             }

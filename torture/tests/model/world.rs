@@ -4,8 +4,8 @@
 use steadfast::__private::Plant;
 
 pub const ATTEMPTS: u8 = 2;
-/// So many connections are lost.
-pub const LOSSES: u8 = 1;
+/// So many connections are lost: one in each attempt.
+pub const LOSSES: u8 = 2;
 
 /// What differs between databases, how much may happen, and what is wrong with the product.
 #[derive(Clone, Copy, Debug)]

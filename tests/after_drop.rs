@@ -6,21 +6,14 @@ pub mod sqlite_alone;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, drop_when};
+use crate::support::drop_when;
 use crate::trickle::is_long;
 
 /// A client that loses patience: the scenario, and not a wait for something to have happened.
 const DROPPED_AFTER: Duration = Duration::from_millis(100);
 
-/// The slot must serve again within this; what it takes is printed.
-pub const PROMISED: Duration = Duration::from_secs(1);
-
 /// What nearly every slot takes on loopback, on a machine with nothing else to do.
 const GOAL: Duration = Duration::from_millis(20);
-
-/// How often that may be tried: a machine that is busy with other things is late now and then, a slot that is
-/// held is so every time.
-pub const TRIES: u32 = 5;
 
 /// How long plain sqlx is waited for.
 const ENOUGH: Duration = Duration::from_secs(3);
@@ -75,12 +68,6 @@ async fn cut_short<T: Debug>(
     };
     drop_when(so_far, call).await;
     Instant::now()
-}
-
-/// Whether the promise is kept this time; however busy the machine is, nobody waits for the statement's end.
-pub fn is_kept(took: Duration) -> bool {
-    assert!(took < PATIENCE, "{took:?}");
-    took < PROMISED
 }
 
 each_database! {

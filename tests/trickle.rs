@@ -6,10 +6,6 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The slot is free again, and nothing open on the server, within this. A machine that is busy with other things is
-/// late now and then; what is late at most points is the fault's.
-const PROMISED: Duration = Duration::from_secs(1);
-
 /// A transfer that waits this long waits for a lock that sqlx has not given up.
 const STUCK: Duration = Duration::from_secs(3);
 

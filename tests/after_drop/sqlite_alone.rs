@@ -12,8 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use steadfast::{Error, with_session};
 
 use super::*;
-use crate::support::eventually;
 use crate::support::sqlite::{Place, SLOW, Session};
+use crate::support::{PROMISED, TRIES, eventually, is_kept};
 
 const FILE: &str = "STEADFAST_TEST_LOCKS";
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::after_drop::{PROMISED, TRIES, is_kept};
+use crate::support::{PROMISED, TRIES, is_kept};
 
 /// How long plain sqlx is waited for.
 const ENOUGH: Duration = Duration::from_secs(2);

@@ -1,9 +1,8 @@
 //! Rows 8 and 17: a statement of MySQL's is dropped in the middle of an answer.
 
 use super::{Doer, Failure, MENDED, ROUNDS, Who, are_many, every_point, freed_after, show, stride};
-use crate::after_drop::PROMISED;
 use crate::support::mysql::{Db, Place};
-use crate::support::{Lag, PATIENCE, drop_at_poll, eventually};
+use crate::support::{Lag, PATIENCE, PROMISED, WAKINGS, drop_at_poll, eventually};
 use std::cell::Cell;
 use std::time::Duration;
 use steadfast::Category;
@@ -159,9 +158,6 @@ async fn held_at() -> Option<usize> {
     }
     None
 }
-
-/// So many wakings follow one another until a slot is free, each of which may be as late as the latest that was seen.
-const WAKINGS: u32 = 4;
 
 /// How long the slots of steadfast's took to be free, each dropped at a point of its own; within the second all of them.
 async fn freed_in_time() -> Vec<Duration> {

@@ -20,15 +20,9 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
 /// Points that are tried at once, each on a schema, database or file of its own.
 const LANES: usize = 8;
 
-/// When the slot is to be free, whatever the next user needs for himself.
-const PROMISED: Duration = Duration::from_secs(1);
-
 /// Over a slow wire so many others pass ahead of the next user, each of whom needs as long as he does at the most: the
 /// cancel, a control connection for it, and the end of the old connection.
 const OTHERS: u32 = 3;
-
-/// So many wakings follow one another until it is, each of which may be as late as the latest that was seen.
-const WAKINGS: u32 = 4;
 
 /// How long anybody is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +55,7 @@ each_database! {
     use super::calls::calls;
     use super::form::{Cut, Form, Line};
     use super::told::Told;
-    use super::{ENDED, ENOUGH, LANES, OTHERS, PATIENCE, PROMISED, ROOM, WAKINGS, holds};
+    use super::{ENDED, ENOUGH, LANES, OTHERS, PATIENCE, ROOM, holds};
     use super::control::control;
     use crate::campaign::Front;
     use crate::heir::Heir;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use steadfast::{Error, Outcome, SessionPool};
-use steadfast_tests::support::Lag;
+use steadfast_tests::support::{Lag, PROMISED, WAKINGS};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::{COMMIT_TIMEOUT, Run};
@@ -12,12 +12,8 @@ use crate::campaign::Front;
 
 /// A caller is back so long after its deadline at the latest.
 const BACK: Duration = Duration::from_millis(100);
-/// And its slot is.
-const SLOT: Duration = Duration::from_secs(1);
 /// Timers tick in milliseconds, and a few of them follow one another.
 const TICKS: Duration = Duration::from_millis(10);
-/// As many wakings follow one another, each of which may be as late as the latest that was seen.
-const WAKINGS: u32 = 4;
 /// On a machine that wakes whoever sleeps later than this nothing is shown.
 const TOO_BUSY: Duration = Duration::from_millis(500);
 /// In the short form other tests run beside it, on the servers too: who is late by no more than this has shown nothing.
@@ -90,7 +86,7 @@ impl Incident {
             let caller = (has_caller && late > BACK + slack)
                 .then(|| format!("the caller is back {late:?} after its deadline"));
             caller.or_else(|| {
-                (held > SLOT + slack).then(|| format!("the slot is free after {held:?}"))
+                (held > PROMISED + slack).then(|| format!("the slot is free after {held:?}"))
             })
         };
         if let Some(late) = later_than(slack + busy) {

@@ -1,6 +1,6 @@
 //! A model of a session's life, explored to its end: every order in which statements, drops, errors, panics, deadlines,
 //! answers, cancels and losses of the connection may come, up to three statements in each of two attempts. Each bug that can
-//! be planted in a session's life breaks one of its properties.
+//! be planted in a session's life breaks one of its properties, and no property is there that nothing breaks.
 
 #![expect(
     clippy::pedantic,
@@ -25,7 +25,7 @@ mod world;
 use explore::{Explored, explore};
 use properties::{LIVENESS, Property, SAFETY};
 use steadfast::__private::Plant;
-use world::Rules;
+use world::{Flaw, Rules};
 
 /// Where errors doom, as on PostgreSQL, and where they do not.
 const DATABASES: [Rules; 2] = [rules(true), rules(false)];
@@ -36,6 +36,7 @@ const fn rules(errors_doom: bool) -> Rules {
         errors: 2,
         errors_doom,
         plant: None,
+        flaw: None,
     }
 }
 
@@ -64,28 +65,34 @@ fn liveness() {
     assert_holds("liveness", LIVENESS);
 }
 
-/// The planted bug breaks this property; it may break others too.
-fn assert_breaks(plant: Plant, name: &str) {
+/// What is wrong breaks this property; it may break others too.
+fn assert_broken(rules: Rules, what: &str, name: &str) {
     let property = SAFETY
         .iter()
         .chain(LIVENESS)
         .find(|property| property.name == name)
         .expect("a property");
+    let Explored { worlds, broken, .. } = explore(rules, &[*property]);
+    let Some((_, way)) = broken else {
+        panic!("{what} does not break it that {name}, in {worlds} states");
+    };
+    println!("{what}: it is not so that {name}, seen among {worlds} states\n{way}");
+}
+
+fn assert_breaks(plant: Plant, name: &str) {
     let rules = Rules {
         plant: Some(plant),
         ..rules(true)
     };
-    let Explored { worlds, broken, .. } = explore(rules, &[*property]);
-    let Some((_, way)) = broken else {
-        panic!(
-            "{} does not break it that {name}, in {worlds} states",
-            plant.name()
-        );
+    assert_broken(rules, plant.name(), name);
+}
+
+fn assert_flawed(flaw: Flaw, name: &str) {
+    let rules = Rules {
+        flaw: Some(flaw),
+        ..rules(false)
     };
-    println!(
-        "{}: it is not so that {name}, seen among {worlds} states\n{way}",
-        plant.name()
-    );
+    assert_broken(rules, &format!("{flaw:?}"), name);
 }
 
 #[test]
@@ -123,4 +130,21 @@ fn a_rollback_without_a_bound_is_found() {
 fn an_answer_taken_for_proof_is_found() {
     assert_breaks(Plant::AnswerTaken, "no lease returns unproven");
     assert_breaks(Plant::AnswerTaken, "the outcome is true");
+}
+
+#[test]
+fn work_that_is_lost_in_the_middle_is_found() {
+    assert_flawed(Flaw::Reopens, "the outcome is true");
+    assert_flawed(Flaw::Reopens, "the caller is told the truth");
+}
+
+#[test]
+fn a_second_end_is_found() {
+    assert_flawed(Flaw::EndsEarly, "a session has one end");
+}
+
+#[test]
+fn what_the_caller_is_told_wrongly_or_not_at_all_is_found() {
+    assert_flawed(Flaw::TellsTheBody, "the caller is told the truth");
+    assert_flawed(Flaw::TellsNobody, "every caller is told");
 }

@@ -79,8 +79,14 @@ fn is_true(outcome: Outcome, applied: u8) -> bool {
     }
 }
 
+/// All that was done is there, and once.
+fn is_whole(world: &World) -> bool {
+    is_true(Outcome::Committed, world.applied) && !world.has_lost
+}
+
 fn outcome_is_true(world: &World, _: Rules) -> bool {
     match world.stage {
+        Stage::Done(Outcome::Committed) => is_whole(world),
         Stage::Done(outcome) => is_true(outcome, world.applied),
         _ => true,
     }
@@ -88,9 +94,7 @@ fn outcome_is_true(world: &World, _: Rules) -> bool {
 
 fn told_is_true(world: &World, _: Rules) -> bool {
     match world.caller {
-        Caller::Told(Told::Ok) => {
-            is_true(Outcome::Committed, world.applied) || world.statements == 0
-        }
+        Caller::Told(Told::Ok) => is_whole(world) || !world.has_sent,
         Caller::Told(Told::Err(outcome)) => is_true(outcome, world.applied),
         Caller::Told(Told::Panicked) => is_true(Outcome::RolledBack, world.applied),
         _ => true,

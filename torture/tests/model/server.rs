@@ -70,7 +70,7 @@ impl World {
                 if self.wire.is_up || !self.wire.is_quiet() || !holds {
                     return None;
                 }
-                self.wire.transaction = Transaction::None;
+                self.undo_work();
             }
             Event::Cancel => {
                 if self.wire.cancel != Cancel::Underway {
@@ -119,29 +119,36 @@ impl World {
                 if failed && rules.errors_doom {
                     wire.transaction = Transaction::Failed;
                 }
+                wire.has_work |= !failed;
                 if failed { Answer::Refused } else { answer }
             }
             (Request::Commit, Answer::Done) => {
                 // What PostgreSQL answers to the COMMIT of a failed transaction is no error.
-                self.applied += u8::from(wire.transaction == Transaction::Open);
-                wire.transaction = Transaction::None;
+                if wire.transaction == Transaction::Open {
+                    self.applied += 1;
+                    wire.has_work = false;
+                }
+                self.undo_work();
                 answer
             }
-            (Request::Commit, Answer::Refused) => {
-                wire.transaction = Transaction::None;
-                answer
-            }
-            (Request::Rollback, Answer::Done) => {
-                wire.transaction = Transaction::None;
+            (Request::Commit, Answer::Refused) | (Request::Rollback, Answer::Done) => {
+                self.undo_work();
                 answer
             }
             // An error that was meant for something else stands for the answer, and nothing was undone.
             (Request::Rollback | Request::Begin, Answer::Refused) | (Request::Next, _) => answer,
         };
+        let wire = &mut self.wire;
         wire.running = wire.behind.take();
         // That of a statement with something behind it is read past.
         if wire.is_quiet() && wire.is_up {
             wire.answer = Some(answer);
         }
+    }
+
+    /// The server's transaction is over, and what is left in it undone.
+    pub fn undo_work(&mut self) {
+        self.wire.transaction = Transaction::None;
+        self.has_lost |= std::mem::take(&mut self.wire.has_work);
     }
 }

@@ -3,15 +3,15 @@
 use steadfast::__private::Plant;
 
 use super::world::{
-    ATTEMPTS, Answer, Caller, Cancel, Flight, Lease, Outcome, Over, Request, Rules, Rung, Stage,
-    Told, Transaction, Wire, World,
+    ATTEMPTS, Answer, Caller, Cancel, Flaw, Flight, Lease, Outcome, Over, Request, Rules, Rung,
+    Stage, Told, Transaction, Wire, World,
 };
 
 impl World {
     /// The next step that needs nothing but what is there; `None` where the session has to wait.
     pub fn go_on(mut self, rules: Rules) -> Option<Self> {
         match self.stage {
-            Stage::Done(outcome) => return self.tell(outcome),
+            Stage::Done(outcome) => return self.tell(outcome, rules),
             Stage::Unopened if self.is_over() => self.end(Outcome::NotSent),
             Stage::Unopened => return None,
             Stage::Opening if self.forgets_begin(rules) => {
@@ -49,6 +49,7 @@ impl World {
                     self.is_doomed |= answer == Answer::Refused && rules.errors_doom;
                     self.fail_statement();
                 }
+                Err(Lost) if rules.flawed(Flaw::Reopens) => self.reopen(),
                 Err(Lost) => {
                     self.stage = Stage::Active;
                     self.is_doomed = true;
@@ -73,8 +74,8 @@ impl World {
                     self.give_back();
                     self.end(Outcome::Committed);
                 }
-                Ok(_) => self.undo(Outcome::RolledBack, Rung::Plain),
-                Err(Lost) => self.undo(Outcome::Unknown, Rung::Plain),
+                Ok(_) => self.undo(Outcome::RolledBack, rules),
+                Err(Lost) => self.undo(Outcome::Unknown, rules),
             },
             Stage::RollingBack(rung) => self.climb(rung, rules)?,
         }
@@ -139,19 +140,25 @@ impl World {
         self.caller = Caller::InBody { waits: false };
         self.stage = Stage::Unopened;
         self.statements = 0;
+        self.has_sent = false;
+        self.has_lost = false;
         self.is_doomed = false;
         self.fate = None;
         self.ends = 0;
         Some(self)
     }
 
-    fn tell(mut self, outcome: Outcome) -> Option<Self> {
+    fn tell(mut self, outcome: Outcome, rules: Rules) -> Option<Self> {
         let Caller::Waits(over) = self.caller else {
             return None;
         };
+        if outcome == Outcome::RolledBack && rules.flawed(Flaw::TellsNobody) {
+            return None;
+        }
         self.caller = Caller::Told(match over {
             Over::Panicked => Told::Panicked,
             Over::Ok if outcome == Outcome::Committed || self.statements == 0 => Told::Ok,
+            Over::Ok if rules.flawed(Flaw::TellsTheBody) => Told::Ok,
             Over::Ok | Over::Err | Over::Late => Told::Err(outcome),
         });
         Some(self)
@@ -173,6 +180,7 @@ impl World {
             return self.fail_statement();
         }
         self.wire.send(Request::Statement);
+        self.has_sent = true;
         self.stage = Stage::InStatement(Flight::Pending);
     }
 
@@ -229,10 +237,13 @@ impl World {
     }
 
     /// Behind a COMMIT that has failed.
-    fn undo(&mut self, fate: Outcome, rung: Rung) {
+    fn undo(&mut self, fate: Outcome, rules: Rules) {
+        if rules.flawed(Flaw::EndsEarly) {
+            self.end(fate);
+        }
         self.fate = Some(fate);
         self.wire.send(Request::Rollback);
-        self.stage = Stage::RollingBack(rung);
+        self.stage = Stage::RollingBack(Rung::Plain);
     }
 
     fn climb(&mut self, rung: Rung, rules: Rules) -> Option<()> {
@@ -287,7 +298,11 @@ impl World {
     fn close(&mut self) {
         let may_commit = self.wire.running == Some(Request::Commit)
             && self.wire.transaction == Transaction::Open;
-        self.is_commit_astray |= may_commit;
+        if may_commit {
+            self.is_commit_astray = true;
+        } else {
+            self.undo_work();
+        }
         self.lease = Lease::Closed;
         self.wire = Wire {
             is_up: false,

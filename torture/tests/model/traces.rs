@@ -20,7 +20,7 @@ each_database! {
 
     const HAS_WIRE: bool = !matches!(NAME.as_bytes(), b"sqlite");
     const OPERATION: &str = concat!(module_path!(), "::trace");
-    const RULES: Rules = Rules { statements: u8::MAX, errors: u8::MAX, errors_doom: ERROR_DOOMS, plant: None };
+    const RULES: Rules = Rules { statements: u8::MAX, errors: u8::MAX, errors_doom: ERROR_DOOMS, plant: None, flaw: None };
 
     /// A model of another database, so that it says something that both come to the same.
     const ELSEWHERE: Rules = Rules { errors_doom: !ERROR_DOOMS, ..RULES };
@@ -90,8 +90,11 @@ each_database! {
                     () = self.place.slow_is_running() => None,
                 },
                 Piece::LostInBegin => {
+                    let fired = self.proxy().fired();
                     self.proxy().on(begins, Fault::CutBefore);
-                    Some(note(session, row).await.is_ok())
+                    let is_noted = note(session, row).await.is_ok();
+                    assert_eq!(self.proxy().fired(), fired + 1, "BEGIN is lost once");
+                    Some(is_noted)
                 }
                 Piece::LeftInBegin => {
                     let fired = self.proxy().fired();

@@ -7,21 +7,39 @@ pub const ATTEMPTS: u8 = 2;
 /// So many connections are lost: one in each attempt.
 pub const LOSSES: u8 = 2;
 
-/// What differs between databases, how much may happen, and what is wrong with the product.
+/// What is wrong with a session, where none of the bugs that can be planted in the product is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A statement that is lost with its connection leaves a session that opens another, as a lost BEGIN does.
+    Reopens,
+    /// It has its outcome ahead of the rollback that may decide it.
+    EndsEarly,
+    /// What a body returns is what its caller is told.
+    TellsTheBody,
+    /// Whoever waits for a rollback is told nothing.
+    TellsNobody,
+}
+
+/// What differs between databases, how much may happen, and what is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// So many statements are tried in an attempt.
+    /// So many statements are tried in an attempt, but for those whose BEGIN was lost.
     pub statements: u8,
     /// So many of the server's answers are errors.
     pub errors: u8,
     /// An error leaves the rest of the transaction refused: PostgreSQL.
     pub errors_doom: bool,
     pub plant: Option<Plant>,
+    pub flaw: Option<Flaw>,
 }
 
 impl Rules {
     pub fn planted(&self, plant: Plant) -> bool {
         self.plant == Some(plant)
+    }
+
+    pub fn flawed(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
     }
 }
 
@@ -121,6 +139,8 @@ pub struct Wire {
     pub is_proven: bool,
     /// The server's end.
     pub transaction: Transaction,
+    /// Whether a statement was done in it.
+    pub has_work: bool,
     /// What the server works on, and what is sent behind it.
     pub running: Option<Request>,
     pub behind: Option<Request>,
@@ -181,6 +201,9 @@ pub struct World {
     // What nobody in the model sees, and its properties are about.
     /// How often the server has applied the call's work.
     pub applied: u8,
+    /// Whether a statement of this attempt was sent, and whether one that was done has been undone.
+    pub has_sent: bool,
+    pub has_lost: bool,
     pub committed_in_doom: bool,
     pub is_next_hit: bool,
     /// How often the session of this attempt has come to an end.
@@ -193,6 +216,7 @@ impl Wire {
         was_idle: false,
         is_proven: true,
         transaction: Transaction::None,
+        has_work: false,
         running: None,
         behind: None,
         answer: None,
@@ -236,6 +260,8 @@ impl World {
             errors: 0,
             losses: 0,
             applied: 0,
+            has_sent: false,
+            has_lost: false,
             committed_in_doom: false,
             is_next_hit: false,
             ends: 0,

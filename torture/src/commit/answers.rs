@@ -26,10 +26,15 @@ each_server! {
         let front = &front;
         let turns = if front.settings.short { TURNS_IN_SHORT } else { TURNS };
         let all = LANES * turns;
-        let (lost, applied, cut) = if front.settings.is_limited() { (4, 1, 1) } else { (all, all / 2, all / 3) };
+        let (lost, applied, cut, verified) = if front.settings.is_limited() {
+            (4, 1, 1, 1)
+        } else {
+            (all, all / 2, all / 3, all / 3 * 2)
+        };
         front.report.expect("answers lost", lost);
         front.report.expect("of them applied", applied);
         front.report.expect("questions cut", cut);
+        front.report.expect("verified", verified);
         let place = Place::new().await;
         place.set_up().await;
         join_all((0..LANES).map(|lane| lose_in_lane(front, &place, lane, turns))).await;
@@ -70,7 +75,7 @@ each_server! {
             front.report.count("answers lost", 1);
             front.report.count("of them applied", u64::from(told.attempts == 1 && there == 1));
             front.report.count("questions cut", u64::from(question.is_some()));
-            let expected = Expected { is_applied: Some(is_applied), may_answer: false };
+            let expected = Expected { is_applied: Some(is_applied), may_answer: false, has_ledger: true };
             told.judge(front, format_args!("{loss:?} at COMMIT, {question:?} at the question"), there, expected);
             assert_quiet(&pool);
         }

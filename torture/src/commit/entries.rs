@@ -37,6 +37,15 @@ pub(super) struct Expected {
     pub(super) is_applied: Option<bool>,
     /// Whether the server may have said so.
     pub(super) may_answer: bool,
+    /// Whether the ledger can be asked as soon as the answer is lost.
+    pub(super) has_ledger: bool,
+}
+
+/// Whether it says that nobody knows, as it has to be said.
+fn is_doubt(error: &Error) -> bool {
+    error.category() == Category::CommitUnknown
+        && error.outcome() == Outcome::Unknown
+        && !error.is_retryable()
 }
 
 /// What one call was told, and what it did meanwhile.
@@ -81,22 +90,22 @@ impl Told {
         if !is_true(outcome) || !self.ended.is_none_or(is_true) {
             return Some("is not what it was told");
         }
+        let is_of_another_fault = expected
+            .is_applied
+            .is_some_and(|is_applied| is_applied != (there == 1));
         match (self.way, &self.answer) {
             (Way::Blind, _) if self.attempts > 1 => Some("was tried again"),
-            (Way::Blind, Ok(())) => {
-                (!expected.may_answer).then_some("was told of an answer that never came")
+            (Way::Blind, Ok(())) if !expected.may_answer => {
+                Some("was told of an answer that never came")
             }
-            (Way::Blind, Err(error)) => {
-                let is_in_doubt = error.category() == Category::CommitUnknown
-                    && outcome == Outcome::Unknown
-                    && !error.is_retryable();
-                if !is_in_doubt && !expected.may_answer {
-                    return Some("was not told of its doubt");
-                }
-                expected
-                    .is_applied
-                    .is_some_and(|is_applied| is_applied != (there == 1))
-                    .then_some("met another fault than was meant for it")
+            (Way::Blind, Err(error)) if !expected.may_answer && !is_doubt(error) => {
+                Some("was not told of its doubt")
+            }
+            (Way::Blind, _) => {
+                is_of_another_fault.then_some("met another fault than was meant for it")
+            }
+            (Way::Verified, Err(_)) if expected.has_ledger => {
+                Some("was not resolved, although the ledger could be asked")
             }
             (Way::Verified, Err(_)) => (self.ended == Some(Outcome::Unknown))
                 .then_some("is in doubt for ever, although its token tells"),
@@ -123,11 +132,11 @@ impl Told {
                 let is_unknown = error.outcome() == Outcome::Unknown;
                 front.report.count("unknown", is_unknown.into());
             }
-            (_, Way::Blind) => {}
             // Where there may have been an answer nobody knows whether the ledger was asked.
-            (_, Way::Verified) => front
+            (Ok(()), Way::Verified) => front
                 .report
                 .count("verified", (!expected.may_answer).into()),
+            _ => {}
         }
         if let Some(contradiction) = self.contradiction(there, expected) {
             front.violation(format_args!(

@@ -89,6 +89,9 @@ pub(super) trait Stalls<DB: Database> {
     /// on the same connection, and wait as well.
     fn stalled(&self, backend: i64) -> impl Future<Output = Option<i64>> + Send;
 
+    /// Whether the server has this connection.
+    fn serves(&self, backend: i64) -> impl Future<Output = bool> + Send;
+
     /// Ends a connection as an administrator does.
     fn terminate(&self, backend: i64) -> impl Future<Output = ()> + Send;
 
@@ -174,6 +177,11 @@ mod postgres {
             waiting.expect("an answer")
         }
 
+        async fn serves(&self, backend: i64) -> bool {
+            let its = format!("pg_stat_activity WHERE pid = {backend}");
+            self.count(&its).await > 0
+        }
+
         async fn terminate(&self, backend: i64) {
             let terminate = sqlx::query("SELECT pg_terminate_backend($1::int)").bind(backend);
             terminate.execute(&self.plain).await.expect("an answer");
@@ -223,6 +231,11 @@ mod mysql {
             let waiting = sqlx::query_scalar(waiting).bind(backend);
             let waiting = waiting.fetch_optional(&self.plain).await;
             waiting.expect("an answer")
+        }
+
+        async fn serves(&self, backend: i64) -> bool {
+            let its = format!("information_schema.processlist WHERE id = {backend}");
+            self.count(&its).await > 0
         }
 
         async fn terminate(&self, backend: i64) {

@@ -207,6 +207,7 @@ each_server! {
                 // Where it only hangs, what ends it is the pool, or the end of the stall.
                 is_applied: (strike != Strike::Hang).then(|| moment.is_applied()),
                 may_answer: matches!(strike, Strike::Terminate | Strike::Cancel),
+                has_ledger: false,
             };
             told.judge(front, incident, there, expected);
             self.goes_on(front, incident, pool).await;
@@ -223,7 +224,7 @@ each_server! {
                 }
                 Strike::Terminate => {
                     self.place.terminate(stall.backend()).await;
-                    eventually("the connection is ended", || async { !stands().await }).await;
+                    eventually("the connection is ended", || async { !self.place.serves(stall.backend()).await }).await;
                 }
                 Strike::Cancel => {
                     self.place.cancel(stall.backend()).await;

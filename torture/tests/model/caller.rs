@@ -84,6 +84,7 @@ impl World {
     /// The future of a statement goes, and the statement stays where it is.
     fn leave_statement(&mut self) {
         self.is_due = false;
+        self.is_begin_left |= self.stage == Stage::Opening;
         if let Stage::InStatement(flight @ (Flight::Pending | Flight::Yielded)) = self.stage {
             let pending = flight == Flight::Pending;
             // Nobody knows how far it has come.

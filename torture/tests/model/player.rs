@@ -99,9 +99,12 @@ impl Player {
                 self.begin_statement(Server::LosesBegin);
                 self.settle(Server::Answers(Answer::Done));
             }
-            Piece::LeftInBegin => {
+            Piece::LeftInBegin | Piece::CutInBegin => {
                 self.begin_statement(Server::IsUnreachable);
                 self.act(Act::DropStatement);
+                if piece == Piece::CutInBegin {
+                    self.happen(Event::Lose);
+                }
                 return None;
             }
         }

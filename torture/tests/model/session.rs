@@ -22,23 +22,10 @@ impl World {
                 };
                 self.end(Outcome::NotSent);
             }
-            Stage::Opening => match self.read()? {
-                Ok(Answer::Done) => {
-                    self.stage = Stage::Active;
-                    self.send_due();
-                }
-                Ok(Answer::Refused) => {
-                    self.stage = Stage::Active;
-                    self.is_doomed = true;
-                    self.fail_statement();
-                }
-                // The server went while the connection was idle. Nothing was begun, so nothing is repeated.
-                Err(Lost) if self.wire.was_idle && self.is_due && !self.is_over() => {
-                    self.close();
-                    self.begin(rules);
-                }
-                Err(Lost) => self.reopen(),
-            },
+            Stage::Opening => {
+                let answer = self.read()?;
+                self.opened(answer, rules);
+            }
             Stage::Active if self.is_over() => self.close_session(rules),
             Stage::Active if self.is_due => self.send_due(),
             Stage::Active => return None,
@@ -87,7 +74,7 @@ impl World {
         match self.stage {
             Stage::Opening => {
                 self.close();
-                self.reopen();
+                self.opened(Err(Lost), rules);
             }
             Stage::Recovering(Rung::Grace) => {
                 self.wire.cancel = Cancel::Underway;
@@ -276,6 +263,28 @@ impl World {
 
     fn forgets_begin(&self, rules: Rules) -> bool {
         self.is_over() && !self.wants_commit() && rules.planted(Plant::BeginNotOwned)
+    }
+
+    fn opened(&mut self, answer: Result<Answer, Lost>, rules: Rules) {
+        let is_left = std::mem::take(&mut self.is_begin_left);
+        // The server may have gone while the connection was idle. Nothing was begun, so nothing is repeated. Nor is
+        // anything of whoever waits by now, if it was another's BEGIN.
+        let begins_again = self.is_due && !self.is_over() && (is_left || self.wire.was_idle);
+        match answer {
+            Ok(answer) => {
+                self.stage = Stage::Active;
+                if answer == Answer::Refused {
+                    self.is_doomed = true;
+                    self.fail_statement();
+                }
+                self.send_due();
+            }
+            Err(Lost) if begins_again => {
+                self.close();
+                self.begin(rules);
+            }
+            Err(Lost) => self.reopen(),
+        }
     }
 
     /// Nothing was begun, and it is as if nothing had been asked: the next statement opens on another connection.

@@ -13,6 +13,8 @@ pub enum Piece {
     Slow,
     /// The first, dropped while BEGIN runs ahead of it.
     LeftInBegin,
+    /// The same, and then the connection is lost.
+    CutInBegin,
     /// The first: a row, ahead of which the connection is lost before BEGIN reaches the server. One that had served before
     /// may have gone while nobody had it, and BEGIN is sent again on another.
     LostInBegin,
@@ -99,6 +101,10 @@ impl Trace {
                 of(&[], failed, End::DroppedInBegin),
                 of(&[Piece::LeftInBegin, Piece::Insert], None, ok),
                 of(&[Piece::LeftInBegin], failed, ok),
+                of(&[Piece::CutInBegin], None, ok),
+                of(&[Piece::CutInBegin], None, End::Returns(Over::Err)),
+                of(&[Piece::CutInBegin], None, End::Dropped),
+                of(&[Piece::CutInBegin, Piece::Insert], None, ok),
                 of(&[Piece::LostInBegin, Piece::Insert], None, ok),
                 of(&[Piece::LostInBegin], None, End::Returns(Over::Err)),
                 of(&[Piece::LostInBegin], None, End::Dropped),
@@ -106,6 +112,8 @@ impl Trace {
                 cold(&[Piece::LostInBegin], End::Returns(Over::Err)),
                 cold(&[Piece::LostInBegin, Piece::Insert], ok),
                 cold(&[Piece::LeftInBegin, Piece::Insert], ok),
+                cold(&[Piece::CutInBegin], ok),
+                cold(&[Piece::CutInBegin, Piece::Insert, Piece::Insert], ok),
                 of(insert, None, silence(true)),
                 of(insert, None, silence(false)),
                 of(insert, failed, silence(false)),

@@ -96,13 +96,17 @@ each_database! {
                     assert_eq!(self.proxy().fired(), fired + 1, "BEGIN is lost once");
                     Some(is_noted)
                 }
-                Piece::LeftInBegin => {
+                Piece::LeftInBegin | Piece::CutInBegin => {
                     let fired = self.proxy().fired();
                     self.proxy().on(begins, Fault::HoldAnswer);
                     let left = tokio::select! {
                         ended = note(session, row) => Some(ended.is_ok()),
                         () = self.until_struck(fired) => None,
                     };
+                    if piece == Piece::CutInBegin {
+                        assert!(self.proxy().cut() > 0);
+                        eventually("the connections are gone", || async { self.proxy().cut() == 0 }).await;
+                    }
                     self.proxy().resume();
                     left
                 }

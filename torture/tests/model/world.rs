@@ -190,6 +190,8 @@ pub struct World {
     pub statements: u8,
     /// A statement waits for BEGIN, or for the rest of another.
     pub is_due: bool,
+    /// The statement that BEGIN was sent for has been dropped.
+    pub is_begin_left: bool,
     pub is_doomed: bool,
     /// What is known of the work ahead of the rollback.
     pub fate: Option<Outcome>,
@@ -254,6 +256,7 @@ impl World {
             attempt: 1,
             statements: 0,
             is_due: false,
+            is_begin_left: false,
             is_doomed: false,
             fate: None,
             is_commit_astray: false,

@@ -25,7 +25,7 @@ use steadfast::__private::{ManagedError, Operation, shielded};
 
 pub use clock::{Clock, about, leaping, overdue_in_statement, quiet_at_last, quiet_at_once};
 pub use lag::Lag;
-pub use promise::{PROMISED, TRIES, WAKINGS, is_kept};
+pub use promise::{PROMISED, TOO_BUSY, TRIES, forgiven, is_kept};
 
 /// How long a condition may take: far more than it ever does, on a busy machine too, and less than the 30 seconds of
 /// `SLOW`. What comes within it has not waited for such a statement to end.

@@ -13,7 +13,15 @@ pub const TRIES: u32 = 5;
 
 /// So many wakings follow one another until a slot is free, each of which may be as late as the latest that
 /// [`Lag`](super::Lag) has seen.
-pub const WAKINGS: u32 = 4;
+const WAKINGS: u32 = 4;
+
+/// On a machine that wakes whoever sleeps later than this nothing is shown.
+pub const TOO_BUSY: Duration = Duration::from_millis(500);
+
+/// What is forgiven where the latest waking that was seen was so late.
+pub fn forgiven(lag: Duration) -> Duration {
+    lag.min(TOO_BUSY) * WAKINGS
+}
 
 /// Whether the promise is kept this time; however busy the machine is, nobody waits for the statement's end.
 pub fn is_kept(took: Duration) -> bool {

@@ -44,3 +44,6 @@ const LANES: usize = 12;
 
 /// Connections that they share.
 const CONNECTIONS: u32 = 8;
+
+/// What the strictest level would not have let happen: where there is none, a history could not have shown a weaker one.
+const ALLOWED: &str = "anomalies that are allowed";

@@ -97,6 +97,7 @@ impl Books {
                 (Told::Refused | Told::Panicked | Told::Resolved(false), 1) => {
                     format!("is there (told {})", told.word())
                 }
+                (Told::Groundless, _) => "is in doubt, and it comes to no COMMIT".into(),
                 (Told::Unresolved, _) => "is in doubt, and its ledger cannot be asked".into(),
                 _ => continue,
             };
@@ -211,6 +212,8 @@ mod tests {
         let fault = "\"order 7\" is in doubt, and its ledger cannot be asked";
         assert_wrong(Told::Unresolved, &[ROW], &MOVED, fault);
         assert_wrong(Told::Unresolved, &[], &[], fault);
+        let groundless = "\"order 7\" is in doubt, and it comes to no COMMIT";
+        assert_wrong(Told::Groundless, &[], &[], groundless);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) async fn attack(front: Front) {
     } else {
         kills
     };
-    for figure in ["kills of processes", "panicked", "nobody told"] {
+    for figure in ["kills of processes", "refused", "panicked", "nobody told"] {
         front.report.expect(figure, at_least);
     }
     let mut chance = front.settings.chance(("bank", "sqlite"));

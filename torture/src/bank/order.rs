@@ -89,6 +89,11 @@ impl Order {
         changes
     }
 
+    /// Whether it may come to a COMMIT.
+    pub(super) fn commits(&self) -> bool {
+        !matches!(self.course, Course::Joined | Course::Fails | Course::Panics)
+    }
+
     /// What the journal says of it.
     pub(super) fn row(&self) -> Row {
         (self.id, self.from, self.to, self.cents)
@@ -113,10 +118,12 @@ pub(super) enum Told {
     Resolved(bool),
     /// It was unknown, and the ledger that was to tell did not.
     Unresolved,
+    /// It was unknown, although it comes to no COMMIT.
+    Groundless,
 }
 
 impl Told {
-    const WORDS: [(Self, &'static str); 8] = [
+    const WORDS: [(Self, &'static str); 9] = [
         (Self::Nothing, "nothing"),
         (Self::Acknowledged, "acknowledged"),
         (Self::Refused, "refused"),
@@ -125,6 +132,7 @@ impl Told {
         (Self::Resolved(true), "there"),
         (Self::Resolved(false), "undone"),
         (Self::Unresolved, "unresolved"),
+        (Self::Groundless, "groundless"),
     ];
 
     pub(super) fn word(self) -> &'static str {

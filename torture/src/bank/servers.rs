@@ -66,7 +66,7 @@ each_server! {
             (LEVELS.to_vec(), 5)
         };
         let at_least = if front.settings.is_limited() { 1 } else { 15 };
-        for figure in ["kills of servers", "kills of backends", "lost commits", "panicked", "nobody told", "tried again"] {
+        for figure in ["kills of servers", "kills of backends", "lost commits", "refused", "panicked", "nobody told", "tried again"] {
             front.report.expect(figure, at_least);
         }
         // A short form may have a level at which there are none.

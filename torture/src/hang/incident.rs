@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use steadfast::{Error, Outcome, SessionPool};
-use steadfast_tests::support::{Lag, PROMISED, WAKINGS};
+use steadfast_tests::support::{Lag, PROMISED, TOO_BUSY, forgiven};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::phase::Phase;
 use super::run::{COMMIT_TIMEOUT, Run};
 use crate::campaign::Front;
 
@@ -14,8 +15,6 @@ use crate::campaign::Front;
 const BACK: Duration = Duration::from_millis(100);
 /// Timers tick in milliseconds, and a few of them follow one another.
 const TICKS: Duration = Duration::from_millis(10);
-/// On a machine that wakes whoever sleeps later than this nothing is shown.
-const TOO_BUSY: Duration = Duration::from_millis(500);
 /// In the short form other tests run beside it, on the servers too: who is late by no more than this has shown nothing.
 const BUSY: Duration = Duration::from_secs(4);
 /// A slot that is not back by then will not come.
@@ -70,7 +69,7 @@ impl Incident {
         } else {
             Duration::ZERO
         };
-        let slack = TICKS + lag.min(TOO_BUSY) * WAKINGS;
+        let slack = TICKS + forgiven(lag);
         let late = self.back.saturating_duration_since(self.due);
         let held = freed.saturating_duration_since(self.due);
         report.greatest("ms of lag", millis(lag));
@@ -95,6 +94,17 @@ impl Incident {
             ));
         }
         later_than(slack).is_none()
+    }
+
+    /// Whether it has met what was to hold it up: whoever goes away has waited until then, and who waits for an answer
+    /// until its deadline.
+    pub(super) fn has_waited(&self) -> bool {
+        match self.run.phase {
+            phase if phase.is_given_up() => self.answer.is_none(),
+            // Of what was held up there the answer says nothing.
+            Phase::Rollback => true,
+            _ => self.back + BACK >= self.due,
+        }
     }
 
     /// The outcome that its caller knows.

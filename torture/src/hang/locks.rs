@@ -120,7 +120,7 @@ impl<'f> File<'f> {
                 self.phase
             ));
         }
-        let is_shown = incident.time(self.front, lock, self.lag);
+        let is_shown = incident.time(self.front, lock, self.lag) && incident.has_waited();
         self.front.report.count(self.phase.name(), is_shown.into());
         incident.compare(self.front, lock, self.there(incident.run.id).await);
         is_shown

@@ -29,7 +29,13 @@ pub(super) async fn attack(front: Front) {
     let place = Place::new().await;
     prepare(&place, calls).await;
     let pool = place.pool(CONNECTIONS).await;
-    let work = Work::new(&front, Isolation::Serializable, place, pool, calls);
+    let work = Work::new(
+        &front,
+        Isolation::Serializable,
+        place,
+        [pool.clone(), pool],
+        calls,
+    );
     if work.run(hold_lock(&work)).await {
         work.conclude().await;
     }

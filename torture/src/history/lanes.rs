@@ -3,7 +3,7 @@
 /// Writes it in a module of `each_server!`, or one like it.
 macro_rules! lanes {
     () => {
-        use crate::history::{CONNECTIONS, LANES};
+        use crate::history::{ALLOWED, CONNECTIONS, LANES};
         use crate::campaign::Front;
         use crate::course::Course;
         use crate::door::Door;
@@ -29,19 +29,22 @@ macro_rules! lanes {
             front: Front,
             level: Isolation,
             place: Place,
+            /// Of connections that have this level by themselves, and of those that are to be asked for it.
             pool: Pool,
+            asked: Pool,
             scribe: Scribe,
             /// Calls that are still to be made.
             left: AtomicI64,
         }
 
         impl Work {
-            fn new(front: &Front, level: Isolation, place: Place, pool: Pool, calls: i64) -> Arc<Self> {
+            fn new(front: &Front, level: Isolation, place: Place, [pool, asked]: [Pool; 2], calls: i64) -> Arc<Self> {
                 Arc::new(Self {
                     front: front.clone(),
                     level,
                     place,
                     pool,
+                    asked,
                     scribe: Scribe::default(),
                     left: AtomicI64::new(calls),
                 })
@@ -62,7 +65,7 @@ macro_rules! lanes {
                 tokio::select! {
                     _ = async { tokio::join!(join_all(lanes), faults) } => true,
                     () = self.stand_still() => {
-                        self.front.violation(format_args!("at {}, all calls stand still: {:?}", self.level, self.pool.stats()));
+                        self.front.violation(format_args!("at {}, all calls stand still: {:?}", self.level, [self.pool.stats(), self.asked.stats()]));
                         all.iter().for_each(tokio::task::AbortHandle::abort);
                         false
                     }
@@ -106,10 +109,10 @@ macro_rules! lanes {
                         body(&mut session).await?;
                         return session.commit().await;
                     }
-                    Door::Once if plan.is_read_only => self.pool.operation("history::read_only").read_only(),
-                    Door::Once => self.pool.operation("history::once"),
-                    Door::Retried => self.pool.operation("history::retried"),
-                    Door::Verified => self.pool.operation("history::verified"),
+                    Door::Once if plan.is_read_only => self.asked.operation("history::read_only").read_only(),
+                    Door::Once => self.asked.operation("history::once"),
+                    Door::Retried => self.asked.operation("history::retried"),
+                    Door::Verified => self.asked.operation("history::verified"),
                 };
                 let operation = operation.isolation(self.level);
                 match plan.door {
@@ -186,6 +189,7 @@ macro_rules! lanes {
             /// Holds what was written down against the lists, seen through a direct connection.
             async fn conclude(&self) {
                 quiet(&self.pool).await;
+                quiet(&self.asked).await;
                 steadfast_tests::support::eventually("no transaction is open", || async {
                     self.place.open_transactions().await == 0
                 })
@@ -202,7 +206,7 @@ macro_rules! lanes {
                 if anomalies.is_empty() {
                     // There, and allowed: the history is one that would show more.
                     let allowed = check(&history, &lists, Guarantee::STRICTEST).len();
-                    self.front.report.count("anomalies that are allowed", allowed as u64);
+                    self.front.report.count(ALLOWED, allowed as u64);
                 }
                 let fates = |fate| history.iter().filter(|transaction| transaction.fate == fate).count() as u64;
                 self.front.report.count("committed", fates(Fate::Committed));

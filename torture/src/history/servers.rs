@@ -43,15 +43,16 @@ each_server! {
         front.report.expect("lost commits", if is_limited { 1 } else { 100 });
         front.report.expect("backends ended", if is_limited { 1 } else { 30 });
         front.report.expect("dropped", if is_limited { 1 } else { 300 });
+        front.report.expect(ALLOWED, (!is_limited).into());
         for level in LEVELS {
             let place = Place::new().await;
             prepare(&place, calls).await;
             let proxy = Proxy::before(&place.url).unwrap();
-            let pool = pool(&proxy, level).await;
+            let pools = [pool(&proxy, level).await, pool(&proxy, Isolation::ReadCommitted).await];
             // In a short history there must be some of each kind too.
             let lost = if front.settings.short { LOST / 5 } else { LOST };
             lose_commits(&proxy, lost, front.settings.chance(("history", NAME, level)));
-            let work = Work::new(&front, level, place, pool, calls);
+            let work = Work::new(&front, level, place, pools, calls);
             let has_ended = work.run(end_backends(&work)).await;
             proxy.disarm();
             front.report.count("lost commits", proxy.fired());
@@ -62,7 +63,7 @@ each_server! {
         }
     }
 
-    /// Where a session asks for no level, and where there is none, it is this one too. And deadlocks are found soon.
+    /// Where a session asks for no level, and where there is none, it is this one. And deadlocks are found soon.
     async fn pool(proxy: &Proxy, level: Isolation) -> Pool {
         let level = level.as_str().replace('_', " ");
         let settings = match NAME {

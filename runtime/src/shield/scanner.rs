@@ -181,9 +181,13 @@ impl Scanner {
 
 /// Whether `byte` stands in `text`. Every statement is searched for some, and few hold them: a search without an early
 /// end compares sixteen bytes at a time. It is many times as fast as reading the tokens, and faster than `contains` in
-/// a text as short as most statements are.
+/// a text as short as most statements are. A long one is not searched by code that a debug build leaves slow.
 #[inline]
 fn holds(text: &[u8], byte: u8) -> bool {
+    const SHORT: usize = 256;
+    if text.len() > SHORT {
+        return text.contains(&byte);
+    }
     text.iter()
         .fold(0, |found, &each| found | u8::from(each == byte))
         != 0

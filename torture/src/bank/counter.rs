@@ -190,7 +190,7 @@ macro_rules! counter {
                 Some(Ok(Err(error))) => match error.outcome() {
                     Outcome::Committed => (Told::Acknowledged, None),
                     Outcome::NotSent | Outcome::RolledBack => (Told::Refused, None),
-                    Outcome::Unknown if !order.commits() => (Told::Groundless, None),
+                    Outcome::Unknown if !order.may_leave_doubt() => (Told::Groundless, None),
                     Outcome::Unknown if order.door == Door::Verified => {
                         (Told::Unresolved, Some(error))
                     }

@@ -89,9 +89,11 @@ impl Order {
         changes
     }
 
-    /// Whether it may come to a COMMIT.
-    pub(super) fn commits(&self) -> bool {
-        !matches!(self.course, Course::Joined | Course::Fails | Course::Panics)
+    /// Whether somebody may have to be in doubt about it: it comes to a COMMIT; or the error of one of its statements,
+    /// whose connection was lost, was read by hand while the session was open.
+    pub(super) fn may_leave_doubt(&self) -> bool {
+        let commits = !matches!(self.course, Course::Joined | Course::Fails | Course::Panics);
+        commits || self.door == Door::ByHand
     }
 
     /// What the journal says of it.

@@ -3,6 +3,7 @@
 
 use std::process::{Command, Output};
 
+use steadfast::__private::Plant;
 use xtask::database::Database;
 
 fn run(arguments: &[&str]) -> Output {
@@ -80,6 +81,9 @@ macro_rules! campaigns {
                 })+
             })*
         })+
+
+        /// The bugs of all of them.
+        const CAUGHT: &[&str] = &[$($(stringify!($bug),)*)+];
     };
 }
 
@@ -113,4 +117,12 @@ campaigns! {
     leak on postgres mysql sqlite,
         catches lease_unproven by "open transactions" on postgres,
         catches task_forgotten by " tasks, and " on postgres sqlite;
+}
+
+#[test]
+fn every_bug_that_can_be_planted_is_caught_by_one() {
+    let caught: Vec<String> = CAUGHT.iter().map(|bug| bug.replace('_', "-")).collect();
+    for plant in Plant::ALL {
+        assert!(caught.iter().any(|bug| bug == plant.name()), "{plant:?}");
+    }
 }

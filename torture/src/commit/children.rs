@@ -1,6 +1,6 @@
 //! SQLite has no connection to lose: here the process that commits is killed, and its file opened again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Child;
@@ -12,22 +12,25 @@ use steadfast::{Error, RetryPolicy, SqliteSession, SqliteSessionPool};
 use tokio::task::spawn_blocking;
 use xtask::database::Database;
 
+use super::seen::{ROWS, Seen};
 use crate::campaign::{self, Front};
 use crate::child::Part;
 
 pub(super) const PARTS: &[campaign::Part] = &[(Database::Sqlite, |front| Box::pin(attack(front)))];
 
-/// Rows of one transaction, which are there together or not at all.
-const ROWS: i64 = 8;
 /// Each is a few pages long, so that a COMMIT has something to write.
 const ENTER: &str = "INSERT INTO entries VALUES ($1, $2, zeroblob(20000))";
 const COMMITTING: &str = "committing";
 const COMMITTED: &str = "committed";
 
+/// Where an entry is a few rows, and nothing keeps one from being there twice.
+pub(super) const TABLE: &str =
+    "CREATE TABLE entries (id BIGINT NOT NULL, part BIGINT NOT NULL, body BLOB NOT NULL)";
+
 const CHILDREN: u64 = 60;
 const CHILDREN_IN_SHORT: u64 = 3;
 /// A child is killed in one of its first commits.
-const COMMITS: u64 = 6;
+const COMMITS: usize = 6;
 
 async fn attack(front: Front) {
     let children = if front.settings.short {
@@ -53,11 +56,9 @@ async fn attack(front: Front) {
 async fn kill_children(front: &Front, journal: &'static str, children: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("entries.db");
-    let made = sqlx::raw_sql(
-        "CREATE TABLE entries (id BIGINT NOT NULL, part BIGINT NOT NULL, body BLOB NOT NULL)",
-    );
     let mut direct = open(&file, journal).await;
-    made.execute(&mut direct).await.expect("a table");
+    let made = sqlx::raw_sql(TABLE).execute(&mut direct).await;
+    made.expect("a table");
     let pool = pool(&file, journal).await;
     pool.install().await.expect("a ledger");
     pool.close().await;
@@ -68,11 +69,13 @@ async fn kill_children(front: &Front, journal: &'static str, children: u64) {
             break;
         }
         let kill = Kill {
-            commit: chance.u64(1..=COMMITS),
+            commit: chance.usize(1..=COMMITS),
             // Beyond the end as well: the answer may be on its way.
             after: took.mul_f64(1.2 * chance.f64()),
         };
-        let (of, first) = (file.clone(), seen.next);
+        // Those before it.
+        front.report.expect("acknowledged", number(kill.commit - 1));
+        let (of, first) = (file.clone(), seen.next());
         let killed = spawn_blocking(move || kill.a_child(&of, journal, first));
         let killed = killed.await.expect("no panic");
         took = killed.took.unwrap_or(took);
@@ -80,17 +83,25 @@ async fn kill_children(front: &Front, journal: &'static str, children: u64) {
         front
             .report
             .count("of them in COMMIT", u64::from(killed.in_commit));
-        seen.learn(killed);
+        seen.learn(killed.began, killed.committed);
         let mut direct = open(&file, journal).await;
-        seen.compare(front, &mut direct).await;
+        for fault in seen.compare(&mut direct).await {
+            front.violation(fault);
+        }
     }
+    // What was looked for, and not just heard.
+    front.report.count("acknowledged", seen.acknowledged());
+}
+
+fn number(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// When a child is killed.
 #[derive(Clone, Copy, Debug)]
 struct Kill {
     /// In this commit of its.
-    commit: u64,
+    commit: usize,
     /// So long after it has said that it begins.
     after: Duration,
 }
@@ -113,13 +124,12 @@ impl Kill {
         let mut child = Part::Commits.command(&arguments).spawn().expect("a child");
         let mut killed = Killed::default();
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let (mut commits, mut began) = (0, Instant::now());
+        let mut began = Instant::now();
         while let Some(Ok(line)) = lines.next() {
             match killed.hear(&line) {
                 COMMITTING => {
                     began = Instant::now();
-                    commits += 1;
-                    if commits == self.commit {
+                    if killed.began.len() == self.commit {
                         std::thread::sleep(self.after);
                         end(&mut child);
                     }
@@ -157,66 +167,6 @@ impl Killed {
         } else {
             self.committed.insert(id);
             COMMITTED
-        }
-    }
-}
-
-/// What all children have said so far.
-#[derive(Debug, Default)]
-struct Seen {
-    next: i64,
-    began: BTreeSet<i64>,
-    committed: BTreeSet<i64>,
-}
-
-impl Seen {
-    fn learn(&mut self, killed: Killed) {
-        self.began.extend(killed.began);
-        self.committed.extend(killed.committed);
-        self.next = self.began.last().map_or(0, |last| last + 1);
-    }
-
-    /// Looks at the file, through a connection of plain sqlx.
-    async fn compare(&self, front: &Front, direct: &mut SqliteConnection) {
-        let rows: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT id, count(DISTINCT part) FROM entries GROUP BY id")
-                .fetch_all(&mut *direct)
-                .await
-                .expect("the file is whole");
-        let all: i64 = sqlx::query_scalar("SELECT count(*) FROM entries")
-            .fetch_one(&mut *direct)
-            .await
-            .expect("the file is whole");
-        let rows: BTreeMap<i64, i64> = rows.into_iter().collect();
-        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        if rows.values().any(|parts| *parts != ROWS) || all != count * ROWS {
-            front.violation(format_args!(
-                "a killed COMMIT is there in part, or twice: {rows:?}"
-            ));
-        }
-        if let Some(lost) = self.committed.iter().find(|id| !rows.contains_key(id)) {
-            front.violation(format_args!(
-                "entry {lost} was acknowledged, and is not there behind a kill"
-            ));
-        }
-        if let Some(made_up) = rows.keys().find(|id| !self.began.contains(id)) {
-            front.violation(format_args!("entry {made_up} was never to be committed"));
-        }
-        let tokens: i64 = sqlx::query_scalar("SELECT count(*) FROM steadfast_ledger")
-            .fetch_one(&mut *direct)
-            .await
-            .expect("the file is whole");
-        if tokens != count {
-            front.violation(format_args!(
-                "{count} entries are there, and {tokens} tokens of them"
-            ));
-        }
-        let check: String = sqlx::query_scalar("PRAGMA integrity_check")
-            .fetch_one(&mut *direct)
-            .await
-            .expect("an answer");
-        if check != "ok" {
-            front.violation(format_args!("the file is broken: {check}"));
         }
     }
 }

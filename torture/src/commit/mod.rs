@@ -3,6 +3,7 @@
 mod answers;
 mod children;
 mod entries;
+mod seen;
 mod stalls;
 mod strikes;
 

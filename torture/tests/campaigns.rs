@@ -88,7 +88,8 @@ macro_rules! campaigns {
 }
 
 // What COMMIT says cannot be lost on SQLite, and an error ends nothing there: no bug that is planted shows in `commit`
-// and `poison`. In `leak` a lease returned unproven takes most of a minute to show there.
+// and `poison`. In `leak` a lease returned unproven takes most of a minute to show there. What else is caught on one or two
+// of them is broken in code that is the same for all.
 campaigns! {
     cancel on postgres mysql sqlite,
         catches lease_unproven by "acknowledged, and is lost" on postgres sqlite,

@@ -24,15 +24,31 @@ const ADMIN: &str = "STEADFAST_CANARY_ADMIN";
 const ON_PURPOSE: &str = "-- on purpose from here on --";
 
 /// What must go wrong in the process.
-const FAULTS: [&str; 8] = [
+const FAULTS: [&str; 10] = [
+    "missing ledger",
     "refused statement",
     "cut statement",
     "lost answer to COMMIT",
+    "ledger that cannot be asked",
     "killed backend",
     "panic in the body",
     "control line that cannot connect",
     "server out of reach",
     "refused password",
+];
+
+/// What is logged then.
+const LOGGED: [&str; 10] = [
+    "DEBUG sqlx",
+    "steadfast.call",
+    "a hook failed",
+    "panicked at",
+    "somebody should look event=CommitUnknown",
+    "somebody should look event=LedgerMissing",
+    "an attempt failed; another follows",
+    "an attempt failed; it was the last",
+    "the ledger could not be asked error=",
+    "steadfast::error: a database error leaves its operation",
 ];
 
 /// After this a server is out of reach. One that is there answers much sooner.
@@ -75,9 +91,9 @@ fn hits(text: &str, canary: &str) -> [usize; 2] {
 }
 
 each_server! {
-    use super::{ADMIN, CANARY, FAULTS, ON_PURPOSE, UNREACHABLE, URL, happened, hits, show, show_error};
+    use super::{ADMIN, CANARY, FAULTS, LOGGED, ON_PURPOSE, UNREACHABLE, URL, happened, hits, show, show_error};
     use std::process::{Command, Output};
-    use steadfast::{Error, Outcome, RetryBudget, RetryPolicy, with_session};
+    use steadfast::{Category, Error, Outcome, RetryBudget, RetryPolicy, db_error_handling, retry, with_session};
     use xtask::proxy::{Fault, Proxy};
 
     type Options = <Connection as sqlx::Connection>::Options;
@@ -123,8 +139,8 @@ each_server! {
                     assert!(run.contains(&format!("fault: {fault}\n")), "{fault} was: {run}");
                 }
             } else {
-                for word in ["DEBUG sqlx", "steadfast.call", "CommitUnknown", "a hook failed", "panicked at"] {
-                    assert!(run.contains(word), "{word} was logged: {run}");
+                for words in LOGGED {
+                    assert!(run.contains(words), "{words} was logged: {run}");
                 }
                 assert!(shown.contains("TRACE") && shown.contains("panicked at"), "{shown}");
             }
@@ -136,6 +152,8 @@ each_server! {
     async fn user(place: &Place) -> (String, String) {
         let (user, canary) = place.user().await;
         if NAME != "postgres" {
+            let grant = format!("GRANT ALL ON {}.* TO {user}@'%'", place.name);
+            sqlx::raw_sql(sqlx::AssertSqlSafe(grant)).execute(&place.plain).await.unwrap();
             return (user, canary);
         }
         // Everybody else is trusted there.
@@ -209,6 +227,8 @@ each_server! {
     }
 
     #[with_session]
+    #[retry(immediate, max = 2, verify_commit)]
+    #[db_error_handling]
     async fn runs(session: &mut Session, statement: &str) -> Result<(), Error> {
         show(&session);
         session.on_commit(async { Err::<(), _>("a hook that fails") });
@@ -235,6 +255,13 @@ each_server! {
         show(&builder);
         let pool = builder.connect().await.unwrap();
         show(&(&pool, pool.operation("canary::named")));
+
+        sqlx::query("DROP TABLE IF EXISTS steadfast_ledger").execute(&pool).await.unwrap();
+        let error = runs(&pool, "SELECT 1").await.unwrap_err();
+        assert_eq!(error.category(), Category::Programming);
+        show_error(error);
+        happened("missing ledger");
+        pool.install().await.unwrap();
         runs(&pool, "SELECT 1").await.unwrap();
         let lease = pool.acquire().await.unwrap();
         show(&lease);
@@ -244,16 +271,31 @@ each_server! {
         happened("refused statement");
 
         let fired = proxy.fired();
-        proxy.on(|sent| sent.runs("cut here"), Fault::CutBefore);
-        show_error(runs(&pool, "SELECT 'cut here'").await.unwrap_err());
-        assert_eq!(proxy.fired(), fired + 1);
+        proxy.on_each(|sent| sent.runs("cut here"), Fault::CutBefore);
+        let error = runs(&pool, "SELECT 'cut here'").await.unwrap_err();
+        assert_eq!((error.attempts().len(), proxy.fired()), (2, fired + 2));
+        proxy.disarm();
+        show_error(error);
         happened("cut statement");
 
-        proxy.on(|sent| sent.runs("COMMIT"), Fault::CutAnswer);
-        let error = runs(&pool, "SELECT 1").await.unwrap_err();
-        assert_eq!((error.outcome(), proxy.fired()), (Outcome::Unknown, fired + 2));
-        show_error(error);
+        proxy.on(|sent| sent.runs("COMMIT"), Fault::HoldAnswer);
+        let is_lost = async {
+            eventually("it has committed", async || proxy.fired() == fired + 3).await;
+            // Asked at once, the ledger would know.
+            sqlx::query("ALTER TABLE steadfast_ledger RENAME TO hidden").execute(&pool).await.unwrap();
+            proxy.cut();
+        };
+        let (ended, ()) = tokio::join!(runs(&pool, "SELECT 1"), is_lost);
+        let doubt = ended.unwrap_err();
+        assert_eq!(doubt.outcome(), Outcome::Unknown);
+        show(&(&doubt, doubt.to_string()));
         happened("lost answer to COMMIT");
+        sqlx::query("ALTER TABLE hidden RENAME TO steadfast_ledger").execute(&pool).await.unwrap();
+
+        proxy.on(|sent| sent.runs("steadfast_ledger"), Fault::CutBefore);
+        let resolved = doubt.resolve(&pool).await.unwrap();
+        assert_eq!((resolved, proxy.fired()), (Outcome::Committed, fired + 4));
+        happened("ledger that cannot be asked");
 
         let mut session = pool.begin().await.unwrap();
         show(&(&session, pool.sessions(), pool.stats()));
@@ -299,7 +341,12 @@ each_server! {
         proxy.cut();
         let late = Pool::builder().primary(proxy.url()).acquire_timeout(UNREACHABLE);
         show_error(late.connect().await.unwrap_err());
-        show_error(runs(&pool, "SELECT 1").await.unwrap_err());
+        // It goes on asking for longer.
+        let asks = tokio::time::timeout(UNREACHABLE * 2, doubt.resolve(&pool));
+        let (ended, resolved) = tokio::join!(runs(&pool, "SELECT 1"), asks);
+        show_error(ended.unwrap_err());
+        show(&resolved.unwrap_err());
+        show_error(doubt);
         proxy.refuse(false);
         happened("server out of reach");
 

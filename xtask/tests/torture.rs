@@ -39,7 +39,11 @@ impl Ground {
             fs::create_dir(ground.path(name)).unwrap();
             open(&ground.path(name));
         }
-        let calls = ground.path("calls").display().to_string();
+        let calls = ground.path("calls");
+        fs::write(&calls, "").unwrap();
+        // A server's own user notes something there as well.
+        fs::set_permissions(&calls, Permissions::from_mode(0o666)).unwrap();
+        let calls = calls.display();
         ground.program(
             "cargo",
             &format!(
@@ -70,9 +74,23 @@ impl Ground {
         command
     }
 
-    /// What the campaigns' program was called with, in turn.
+    /// The same where servers do not start, and note that they were to.
+    fn command_without_servers(&self, arguments: &[&str]) -> Command {
+        let calls = self.path("calls").display().to_string();
+        for program in ["postgres", "initdb", "mariadbd", "mariadb-install-db"] {
+            let script = format!("echo {program} >> '{calls}'; echo 'not today' >&2; exit 1");
+            self.program(program, &script);
+        }
+        let usual = env::var_os("PATH").unwrap_or_default();
+        let path = iter::once(self.path("programs")).chain(env::split_paths(&usual));
+        let mut command = self.command(arguments);
+        command.env("PATH", env::join_paths(path).unwrap());
+        command
+    }
+
+    /// What was called, and the campaigns' program with what, in turn.
     fn calls(&self) -> Vec<String> {
-        let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
+        let calls = fs::read_to_string(self.path("calls")).unwrap();
         calls.lines().map(str::to_owned).collect()
     }
 
@@ -121,7 +139,7 @@ fn what_makes_no_sense_is_refused_ahead_of_any_server() {
         &["cancel", "--database", "oracle"],
     ] {
         let ground = Ground::new("echo 'error: it makes no sense' >&2; exit 2", "exit 0");
-        let output = ground.command(arguments).output().unwrap();
+        let output = ground.command_without_servers(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", error(&output));
         assert_eq!(error(&output), "error: it makes no sense\n");
         let asked = format!(
@@ -141,7 +159,10 @@ fn what_makes_no_sense_is_refused_ahead_of_any_server() {
 fn help_is_the_campaigns_own_and_needs_no_server() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let ground = Ground::new("echo 'Attacks steadfast'; echo postgres", "exit 1");
-    let output = ground.command(&["--help"]).output().unwrap();
+    let output = ground
+        .command_without_servers(&["--help"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", error(&output));
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said, "Attacks steadfast\npostgres\n");
@@ -157,16 +178,8 @@ fn a_server_that_does_not_start() {
             continue;
         }
         let ground = Ground::new(&format!("echo {database}"), "exit 0");
-        for program in ["postgres", "initdb", "mariadbd", "mariadb-install-db"] {
-            ground.program(program, "echo 'not today' >&2; exit 1");
-        }
-        let usual = env::var_os("PATH").unwrap_or_default();
-        let path = iter::once(ground.path("programs")).chain(env::split_paths(&usual));
-        let output = ground
-            .command(&["cancel"])
-            .env("PATH", env::join_paths(path).unwrap())
-            .output()
-            .unwrap();
+        let output = ground.command_without_servers(&["cancel"]).output();
+        let output = output.unwrap();
         let error = error(&output);
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(
@@ -174,7 +187,10 @@ fn a_server_that_does_not_start() {
             "{error}"
         );
         assert!(error.contains("not today"), "{error}");
-        assert_eq!(ground.calls().len(), 1, "nothing was attacked: {error}");
+        let calls = ground.calls();
+        let attacks = calls.iter().filter(|call| call.starts_with("run "));
+        assert_eq!(attacks.count(), 1, "nothing was attacked: {calls:?}");
+        assert!(calls.len() > 1, "the server was to start: {calls:?}");
         ground.assert_nothing_left();
     }
 }

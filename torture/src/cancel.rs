@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long plain sqlx is waited for: what it holds it holds for good.
 const ENOUGH: Duration = Duration::from_millis(500);
 
-/// What is left of calls that were dropped behind COMMIT, and ahead of it.
+/// What is left of sessions that were dropped behind COMMIT, and ahead of it.
 const WHOLE: &str = "whole";
 const UNDONE: &str = "undone";
 
@@ -319,9 +319,9 @@ each_database! {
                     self.front.report.count(stage, 1);
                 }
                 let figure = match own.len() {
+                    _ if line.form.may_leave_a_part() => "without a transaction",
                     0 => UNDONE,
-                    all if all == rows => WHOLE,
-                    _ => "in part, without a transaction",
+                    _ => WHOLE,
                 };
                 self.front.report.count(figure, 1);
                 return true;

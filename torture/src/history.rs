@@ -45,5 +45,6 @@ const LANES: usize = 12;
 /// Connections that they share.
 const CONNECTIONS: u32 = 8;
 
-/// What the strictest level would not have let happen: where there is none, a history could not have shown a weaker one.
+/// What the strictest level would not have let happen, at all levels together: where there is none of it, the calls have
+/// not met, and nothing could have gone wrong.
 const ALLOWED: &str = "anomalies that are allowed";

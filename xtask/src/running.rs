@@ -5,7 +5,7 @@ use std::thread;
 
 use tokio::process::Command;
 use xtask::database::Database;
-use xtask::servers::{MariaDb, Postgres};
+use xtask::servers::{MariaDb, Postgres, making_none};
 
 use crate::signals::Signals;
 
@@ -23,7 +23,10 @@ impl Running {
         let starting = tokio::task::spawn_blocking(move || Self::start_blocking(&databases));
         tokio::select! {
             started = starting => started.map_err(io::Error::other)?,
-            asked = signals.next() => std::process::exit(asked.code().into()),
+            asked = signals.next() => {
+                let _making_none = making_none();
+                std::process::exit(asked.code().into())
+            }
         }
     }
 

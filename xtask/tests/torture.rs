@@ -31,7 +31,8 @@ struct Ground {
 impl Ground {
     /// With a cargo that says `checked` where it is asked which servers are needed, and then does what `attacks` says.
     fn new(checked: &str, attacks: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // Where servers may have theirs, whatever TMPDIR is.
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
         // A server's own user has to get there.
         open(folder.path());
         let ground = Self { folder };

@@ -20,6 +20,14 @@ const CERTIFICATE: &str = "server.crt";
 const KEY: &str = "server.key";
 const CLIENTS: &str = "clients.crt";
 
+// Held while a folder is made that no watcher removes yet.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// As long as it is held no folder is made: whoever exits meanwhile leaves none behind.
+pub fn making_none() -> MutexGuard<'static, ()> {
+    MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The folder, and the account that owns it.
 #[derive(Debug)]
 pub struct Home {
@@ -40,12 +48,14 @@ impl Home {
                 io::Error::other("no temporary folder that a server's user can reach: set TMPDIR to one with a short path")
             })?;
         // The watcher removes it.
+        let making = making_none();
         let path = tempfile::Builder::new()
             .prefix(prefix)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)?
             .keep();
         let watcher = Mutex::new(Watcher::start(&path, end)?);
+        drop(making);
         let home = Self {
             path,
             account,

@@ -20,6 +20,7 @@ mod watcher;
 
 pub use authority::{Authority, Identity};
 pub use binaries::{Programs, install_openssl};
+pub use home::making_none;
 pub use mariadb::{MariaDb, MariaDbKind};
 pub use postgres::{Postgres, PostgresKind};
 pub use server::{Builder, Kind, Server};

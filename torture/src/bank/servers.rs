@@ -15,6 +15,8 @@ const BETWEEN: u64 = 50;
 
 /// Until the clerks have got that far, or have gone home, or a server is back: far more than any of it takes.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Each look at a bank that stands still takes no longer.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Those that the servers have and a session can ask for.
 const LEVELS: [Isolation; 3] = [
@@ -35,7 +37,7 @@ pub(super) use postgres::attack as attack_postgres;
 each_server! {
     counter!();
 
-    use super::{BETWEEN, CONNECTIONS, LEVELS, LOST, PATIENCE, RetryBudget, Target};
+    use super::{BETWEEN, CONNECTIONS, LEVELS, LOOK, LOST, PATIENCE, RetryBudget, Target};
     use crate::bank::books::Books;
     use crate::backends::Backends as _;
     use crate::bank::{CLERKS, ROOM};
@@ -174,9 +176,30 @@ each_server! {
             let acknowledged = || self.books.lock().unwrap().acknowledged();
             let (before, began) = (acknowledged(), Instant::now());
             while acknowledged() < before + BETWEEN {
-                assert!(began.elapsed() < PATIENCE, "the bank stands still: {:?}", self.pool.stats());
+                assert!(began.elapsed() < PATIENCE, "the bank stands still: {}", self.looks_like().await);
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
+        }
+
+        /// What there is to be seen of a bank in which nothing goes on.
+        async fn looks_like(&self) -> String {
+            let (stats, sessions) = (self.pool.stats(), self.pool.sessions());
+            let asks = async |url: &str| {
+                let connecting = <<Db as sqlx::Database>::Connection as sqlx::Connection>::connect(url);
+                tokio::time::timeout(LOOK, connecting).await.map(|connected| connected.map(drop))
+            };
+            let (through, past) = (asks(&self.proxy.url()).await, asks(&self.place.url).await);
+            let began = Instant::now();
+            let served = self.pool.session("bank::look", async |session| {
+                sqlx::query(WHICH).execute(&mut *session).await?;
+                Ok::<_, Error>(())
+            });
+            let served = tokio::time::timeout(LOOK, served).await;
+            let took = began.elapsed();
+            format!(
+                "{stats:?}, {sessions:?}; connecting through the proxy: {through:?}, past it: {past:?}; \
+                 a session: {served:?} after {took:?}"
+            )
         }
 
         async fn kill(&self, target: Target, chance: &mut Rng) {

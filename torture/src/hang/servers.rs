@@ -136,6 +136,7 @@ each_server! {
             }
             let connected = calls.iter().filter(|(run, _)| run.phase != Phase::Acquire || self.fault == Fault::StopBackends);
             let backends: Vec<i64> = join_all(connected.map(|(_, pool)| backend(pool))).await;
+            self.is_ready(backends.len()).await;
             let arriving = calls.iter().filter(|(run, _)| !run.phase.comes_after()).count();
             let strikes = async {
                 silence.all_arrived(arriving).await;
@@ -198,6 +199,15 @@ each_server! {
                 (Fault::KillBackends, Some(server), _) => server.comes_back().await,
                 (fault, server, proxy) => unreachable!("{fault}: {server:?} {proxy:?}"),
             }
+        }
+
+        /// Waits until each of these pools has its control connection beside its one. It is opened beside whoever opens
+        /// the other, and a server that falls silent ahead of it may not be told what to stop.
+        async fn is_ready(&self, pools: usize) {
+            let connections = 2 * i64::try_from(pools).expect("a few");
+            eventually("each pool has its control connection", || async {
+                self.place.connections().await >= connections
+            }).await;
         }
 
         /// Whether the pool serves its next user when the server does, and his work is there.

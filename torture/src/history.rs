@@ -42,7 +42,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign {
 /// Calls at once.
 const LANES: usize = 12;
 
-/// Connections that they share.
+/// Connections of each pool that they share.
 const CONNECTIONS: u32 = 8;
 
 /// What the strictest level would not have let happen, at all levels together: where there is none of it, the calls have
